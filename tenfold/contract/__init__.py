@@ -1,0 +1,1 @@
+"""What the services agree on: states, records, their codec and the errors. Standard library and msgspec only."""
