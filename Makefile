@@ -1,0 +1,60 @@
+# Needs make, git and a Python of 3.11 or later; everything else is set up in .venv by the first target that needs it.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CODE := $(wildcard gateway scheduler inference_worker models tenfold tests benchmarks examples docs)
+PYTEST_ARGS ?=
+
+.PHONY: help run test check lint types imports format lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run [ARGS="--port 9000"]  set up, start the whole system, send the sample images, stay up until Ctrl-C'
+	@echo 'make test                      set up and run every test'
+	@echo 'make check                     lint, types, import rules and tests: what CI runs'
+	@echo 'make format | lock | clean     format the code | refresh constraints.txt | remove what was built'
+
+run: $(INSTALLED)
+	@$(BIN)/tenfold up $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint types imports test
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+imports: $(INSTALLED)
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+# The newest versions that pyproject.toml allows, put together in an environment of their own; the head is kept.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install -e '.[all,dev]'
+	{ grep '^#' constraints.txt; build/lock/bin/pip list --format=freeze --exclude-editable \
+		| grep -viE '^(pip|setuptools)=='; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	rm -rf build/lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stale when what is asked for changed; an environment that is there already is brought up to date, not thrown away.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo 'A Python of 3.11 or later is needed; name one with PYTHON=…' >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $@
