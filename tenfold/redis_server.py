@@ -25,6 +25,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tenfold.contract.errors import TenfoldError
 from tenfold.leash import leashed
 
 VERSION_MIN: Final = (6, 2)
@@ -33,7 +34,7 @@ SOCKET_PATH_BYTES_MAX: Final = 103
 _LOCK_WAIT_S: Final = 2.0
 
 
-class RedisServerError(RuntimeError):
+class RedisServerError(TenfoldError):
     """The embedded Redis could not be found, started or stopped; the message says why and what to do."""
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeVar, cast
 
+from tenfold.contract.errors import SettingsError
 from tenfold.setting_kinds import FLAG, NETWORK, PATH, Kind, choice, listing, matching, number, optional, size, whole
 
 T = TypeVar("T")
@@ -31,10 +32,6 @@ SECRET: Final = frozenset({"api_keys", "redis_url"})
 _MS = number(0)
 _COUNT = whole(1)
 _TEXT = matching(r"\S(.*\S)?", "a text that is not empty")
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used. The message names it, its value, where it came from and what is allowed."""
 
 
 def _setting(kind: Kind[T], default: T, about: str) -> T:

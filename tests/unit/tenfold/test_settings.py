@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tenfold.settings import MIB, NAMES, Settings, SettingsError, unknown_variables, variable
+from tenfold.contract.errors import SettingsError
+from tenfold.settings import MIB, NAMES, Settings, unknown_variables, variable
 
 
 def load(folder: Path, flags: dict[str, object] | None = None, **environ: str) -> Settings:

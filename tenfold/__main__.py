@@ -1,0 +1,7 @@
+"""`python -m tenfold …`: the same as the `tenfold` command."""
+
+import sys
+
+from tenfold.cli import main
+
+sys.exit(main())
