@@ -16,7 +16,7 @@ from tenfold.contract.records import Record
 VERSION = 1
 _PREFIX = b'{"v":%d' % VERSION
 _encoder = msgspec.json.Encoder()
-_events = msgspec.json.Decoder(WireEvent)
+_events: msgspec.json.Decoder[WireEvent] = msgspec.json.Decoder(WireEvent)
 _decoders: dict[type, msgspec.json.Decoder[Record]] = {}
 
 R = TypeVar("R", bound=Record)
@@ -36,7 +36,9 @@ def decode(data: bytes | str, kind: type[R]) -> R:
     """
     raw = data.encode() if isinstance(data, str) else bytes(data)
     if not raw.startswith(_PREFIX):
-        raise BadMessage(f"a {kind.__name__} of version {VERSION} begins with {_PREFIX.decode()}, this with {raw[:16]!r}")
+        raise BadMessage(
+            f"a {kind.__name__} of version {VERSION} begins with {_PREFIX.decode()}, this with {raw[:16]!r}"
+        )
     decoder = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)

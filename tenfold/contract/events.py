@@ -32,6 +32,8 @@ class JobEnded(Event, frozen=True, tag="job_ended"):
 
 
 class WorkerJoined(Event, frozen=True, tag="worker_joined"):
+    """A worker is warm and ready to claim."""
+
     worker: WorkerInfo
 
 
@@ -50,6 +52,8 @@ class BatchClaimed(Event, frozen=True, tag="batch_claimed"):
 
 
 class EndReason(StrEnum):
+    """Why a worker gave a batch up."""
+
     FINISHED = "finished"  # everything ran
     PREEMPTED = "preempted"  # something more urgent waited: the rest goes back
     STOPPED = "stopped"  # the worker was told to stop: the rest goes back

@@ -1,0 +1,1 @@
+"""The Redis keyspace: its keys (``keys.py``), its verbs (``lua/*.lua``) and the stores that call them."""

@@ -1,0 +1,131 @@
+"""What keeps the keyspace bounded: lifetimes, byte bounds, abandoned uploads. The active scheduler runs it each second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tenfold.store.connection import BytesRedis
+from tenfold.store.keys import Keys
+
+SLICE = 500
+"""Keys dropped in one round trip, so that Redis never stops for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caretaker:
+    """Drops what is over. Every method does a bounded amount and says how much it dropped.
+
+    Attributes:
+        keep_images_s: how long an image stays after its result; ``kept_bytes_max`` bounds them all, oldest first.
+        result_ttl_s: how long a final job stays; ``result_bytes_max`` bounds all results together, oldest job first.
+    """
+
+    client: BytesRedis
+    keys: Keys
+    keep_images_s: float
+    kept_bytes_max: int
+    result_ttl_s: int
+    result_bytes_max: int
+
+    def drop_kept_images(self, now_ms: float) -> int:
+        """Drop kept images that are over their time or, oldest first, over the bound of bytes."""
+        members = self.client.zrangebyscore(
+            self.keys.kept, "-inf", now_ms - self.keep_images_s * 1000, start=0, num=SLICE
+        )
+        over = int(self.client.hget(self.keys.totals, "kept_bytes") or 0) - self.kept_bytes_max - _bytes_of(members)
+        if over > 0:
+            for member in self.client.zrange(self.keys.kept, len(members), len(members) + SLICE):
+                members.append(member)
+                over -= _bytes_of([member])
+                if over <= 0:
+                    break
+        if members:
+            pipe = self.client.pipeline()
+            pipe.zrem(self.keys.kept, *members)
+            pipe.unlink(*[self.keys.blob(*_image_of(member)) for member in members])
+            pipe.hincrby(self.keys.totals, "kept_bytes", -_bytes_of(members))
+            pipe.execute()
+        return len(members)
+
+    def drop_old_jobs(self, now_ms: float) -> int:
+        """Take jobs whose keys have run out off the lists."""
+        members = self.client.zrangebyscore(
+            self.keys.finished, "-inf", now_ms - self.result_ttl_s * 1000, start=0, num=SLICE
+        )
+        if members:
+            pipe = self.client.pipeline()
+            pipe.zrem(self.keys.finished, *members)
+            for job_id, client, size in map(_finished_of, members):
+                pipe.zrem(self.keys.jobs, job_id)
+                pipe.zrem(self.keys.jobs_of(client), job_id)
+                pipe.hincrby(self.keys.totals, "result_bytes", -size)
+            pipe.execute()
+        return len(members)
+
+    def drop_results(self) -> int:
+        """Drop the results of the oldest final jobs while all together are over the bound."""
+        over = int(self.client.hget(self.keys.totals, "result_bytes") or 0) - self.result_bytes_max
+        if over <= 0:
+            return 0
+        dropped = 0
+        for member, score in self.client.zrange(self.keys.finished, 0, SLICE, withscores=True):
+            job_id, client, size = _finished_of(member)
+            if size == 0:
+                continue
+            pipe = self.client.pipeline()
+            pipe.unlink(self.keys.results(job_id))
+            pipe.hset(self.keys.job(job_id), "results_gone", 1)
+            pipe.expire(self.keys.job(job_id), self.result_ttl_s)
+            pipe.zrem(self.keys.finished, member)
+            pipe.zadd(self.keys.finished, {f"{job_id} {client} 0": score})
+            pipe.hincrby(self.keys.totals, "result_bytes", -size)
+            pipe.execute()
+            dropped += 1
+            over -= size
+            if over <= 0:
+                break
+        return dropped
+
+    def abandon_uploads(self, now_ms: float) -> int:
+        """Drop what uploads left that send nothing any more."""
+        ids = self.client.zrangebyscore(self.keys.uploads, "-inf", now_ms, start=0, num=50)
+        for raw in ids:
+            job_id = raw.decode()
+            images = int(self.client.hget(self.keys.upload(job_id), "images") or 0)
+            self._unlink_images(job_id, range(images))
+            pipe = self.client.pipeline()
+            pipe.delete(self.keys.upload(job_id), self.keys.items(job_id))
+            pipe.zrem(self.keys.uploads, raw)
+            pipe.execute()
+        return len(ids)
+
+    def sweep_ended_jobs(self) -> int:
+        """Drop the images of canceled and expired jobs that have not run and never will."""
+        swept = 0
+        for raw in list(self.client.hgetall(self.keys.sweeps))[:20]:
+            job_id = raw.decode()
+            total = int(self.client.hget(self.keys.job(job_id), "total") or 0)
+            done = {int(index) for index in self.client.lrange(self.keys.order(job_id), 0, -1)}
+            self._unlink_images(job_id, [index for index in range(total) if index not in done])
+            self.client.hdel(self.keys.sweeps, raw)
+            swept += 1
+        return swept
+
+    def _unlink_images(self, job_id: str, indexes: Sequence[int]) -> None:
+        for start in range(0, len(indexes), SLICE):
+            self.client.unlink(*[self.keys.blob(job_id, index) for index in indexes[start : start + SLICE]])
+
+
+def _image_of(member: bytes) -> tuple[str, int]:
+    job_id, index, _ = member.decode().split(":")
+    return job_id, int(index)
+
+
+def _bytes_of(members: Sequence[bytes]) -> int:
+    return sum(int(member.rsplit(b":", 1)[1]) for member in members)
+
+
+def _finished_of(member: bytes) -> tuple[str, str, int]:
+    job_id, client, size = member.decode().split(" ")
+    return job_id, client, int(size)

@@ -1,0 +1,293 @@
+"""What the gateway does in Redis: take uploads in, submit, read, cancel. Asynchronous; holds no state of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from tenfold.contract.codec import decode, encode, encode_event
+from tenfold.contract.errors import ClientQueueFull, Conflict, Unavailable
+from tenfold.contract.events import JobEnded, JobSubmitted
+from tenfold.contract.records import ItemMeta, ItemResult, ModelInfo, Submission, WorkerInfo
+from tenfold.contract.states import JobState
+from tenfold.store.connection import AsyncBytesRedis
+from tenfold.store.keys import Keys
+from tenfold.store.scripts import call_async
+from tenfold.store.views import JOB_FIELDS, JobView
+
+UPLOAD_LIFETIME_MS = 60_000
+"""An upload that sends nothing for so long is abandoned: the scheduler sweeps what it left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may be queued (rule 11); a client's share of both is ``client_share``."""
+
+    items_max: int
+    bytes_max: int
+    client_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What is queued now, in total and of one client."""
+
+    items: int
+    bytes: int
+    client_items: int
+    client_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStore:
+    """The gateway's side of the keyspace.
+
+    Attributes:
+        result_ttl_s: how long a job's keys stay after it is final.
+    """
+
+    client: AsyncBytesRedis
+    keys: Keys
+    bounds: Bounds
+    result_ttl_s: int
+
+    # Uploads: images first, then one submission.
+
+    async def begin_upload(self, job_id: str, client: str, now_ms: float) -> None:
+        """Register an upload before its first byte, so that an abandoned one is swept."""
+        pipe = self.client.pipeline()
+        pipe.hset(self.keys.upload(job_id), mapping={"client": client, "images": 0})
+        pipe.zadd(self.keys.uploads, {job_id: now_ms + UPLOAD_LIFETIME_MS})
+        await pipe.execute()
+
+    async def begin_image(self, job_id: str, index: int, now_ms: float) -> None:
+        """Note that image ``index`` arrives, and that the upload lives."""
+        pipe = self.client.pipeline()
+        pipe.hset(self.keys.upload(job_id), "images", index + 1)
+        pipe.zadd(self.keys.uploads, {job_id: now_ms + UPLOAD_LIFETIME_MS}, xx=True)
+        await pipe.execute()
+
+    async def write_image(self, job_id: str, index: int, offset: int, chunk: bytes) -> None:
+        """Store a piece of an image. By offset, so that a piece sent twice over a bad line changes nothing."""
+        await self.client.setrange(self.keys.blob(job_id, index), offset, chunk)
+
+    async def drop_image(self, job_id: str, index: int) -> None:
+        """Forget an image that was refused."""
+        await self.client.unlink(self.keys.blob(job_id, index))
+
+    async def describe_images(self, job_id: str, metas: Sequence[ItemMeta]) -> None:
+        """Append what is known of the images, in index order."""
+        if metas:
+            await self.client.rpush(self.keys.items(job_id), *[encode(meta) for meta in metas])
+
+    async def abandon_upload(self, job_id: str) -> None:
+        """Forget an upload; the scheduler sweeps its images."""
+        pipe = self.client.pipeline()
+        pipe.zadd(self.keys.uploads, {job_id: 0}, xx=True)
+        pipe.delete(self.keys.items(job_id))
+        await pipe.execute()
+
+    async def queued(self, client: str) -> Queued:
+        """What is queued, for a first check before a body is read."""
+        fields = ["items", "bytes", f"items:{client}", f"bytes:{client}"]
+        values = await self.client.hmget(self.keys.queued, fields)
+        return Queued(*[int(value or 0) for value in values])
+
+    async def submit(self, job: Submission, rejected: Mapping[int, ItemResult]) -> JobState:
+        """Accept the job: one atomic step whatever its size. ``rejected`` images already have their error.
+
+        Raises:
+            ClientQueueFull: the client's bound is reached.
+            Unavailable: everyone's bound is reached.
+            Conflict: the upload took too long and was swept.
+        """
+        k = self.keys
+        share = self.bounds.client_share
+        flat: list[str | int | bytes] = []
+        for index, result in sorted(rejected.items()):
+            flat += (index, encode(result))
+        reply = await call_async(
+            self.client,
+            "submit",
+            [
+                k.job(job.job_id),
+                k.results(job.job_id),
+                k.order(job.job_id),
+                k.jobs,
+                k.jobs_of(job.client),
+                k.active,
+                k.events,
+                k.queued,
+                k.uploads,
+                k.upload(job.job_id),
+                k.finished,
+                k.changed,
+                k.job_prefix,
+                k.totals,
+            ],
+            [
+                "",
+                job.job_id,
+                job.client,
+                job.count,
+                job.bytes,
+                encode(job),
+                encode_event(JobSubmitted(job, sorted(rejected))),
+                self.bounds.items_max,
+                self.bounds.bytes_max,
+                int(self.bounds.items_max * share),
+                int(self.bounds.bytes_max * share),
+                self.result_ttl_s,
+                *flat,
+            ],
+        )
+        return self._accepted(reply, job)
+
+    def _accepted(self, reply: list[Any], job: Submission) -> JobState:
+        verdict = reply[0]
+        if verdict == b"ok":
+            return JobState(cast("bytes", reply[1]).decode())
+        if verdict == b"exists":
+            return JobState.QUEUED
+        if verdict == b"abandoned":
+            raise Conflict(
+                f"the upload sent nothing for {UPLOAD_LIFETIME_MS // 1000} s and was given up; send it again",
+                code="upload_expired",
+            )
+        if verdict == b"client_full":
+            raise ClientQueueFull(
+                f"you have {reply[1]} images ({reply[2]} bytes) queued; {job.count} more ({job.bytes} bytes) pass "
+                f"your bound of {int(self.bounds.items_max * self.bounds.client_share)} images"
+            )
+        raise Unavailable(
+            f"{reply[1]} images ({reply[2]} bytes) are queued; {job.count} more pass the service's bound of "
+            f"{self.bounds.items_max}",
+            code="queue_full",
+        )
+
+    # Jobs.
+
+    async def job(self, job_id: str) -> JobView | None:
+        """The job as it stands, or None."""
+        return JobView.of(await self.client.hmget(self.keys.job(job_id), list(JOB_FIELDS)))
+
+    async def jobs(self, client: str | None, *, before: tuple[float, str] | None, limit: int) -> list[JobView]:
+        """Jobs, newest first; of one client, or of all where ``client`` is None.
+
+        Args:
+            before: (submitted_ms, job id) of the last one seen: only older ones follow.
+        """
+        key = self.keys.jobs if client is None else self.keys.jobs_of(client)
+        newest = "+inf" if before is None else before[0]
+        found: list[JobView] = []
+        offset = 0
+        while len(found) < limit:
+            ids = await self.client.zrange(key, newest, "-inf", desc=True, byscore=True, offset=offset, num=limit)
+            if not ids:
+                break
+            offset += len(ids)
+            pipe = self.client.pipeline(transaction=False)
+            for job_id in ids:
+                pipe.hmget(self.keys.job(job_id.decode()), list(JOB_FIELDS))
+            views = [view for view in map(JobView.of, await pipe.execute()) if view is not None]
+            found += [view for view in views if before is None or view.age < before]
+        return found[:limit]
+
+    async def standing(self, job_id: str) -> tuple[int, float] | None:
+        """(images ahead, milliseconds until it ends) as the scheduler last told, or None."""
+        raw = await self.client.hget(self.keys.standing, job_id)
+        return None if raw is None else msgspec.json.decode(raw, type=tuple[int, float])
+
+    async def end_job(self, job_id: str, state: JobState) -> JobState | None:
+        """Cancel a job; the state that it has now, or None where there is none. A final state stays as it is."""
+        k = self.keys
+        reply = await call_async(
+            self.client,
+            "end_job",
+            [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.sweeps, k.leader],
+            ["", job_id, state.value, encode_event(JobEnded(job_id, state.value)), ""],
+        )
+        return None if reply is None else JobState(reply.decode())
+
+    async def results(self, job_id: str, indexes: Sequence[int]) -> list[ItemResult | None]:
+        """The results of these images, None for each that has none yet."""
+        if not indexes:
+            return []
+        raw = await self.client.hmget(self.keys.results(job_id), [str(index) for index in indexes])
+        return [None if value is None else decode(value, ItemResult) for value in raw]
+
+    async def committed(self, job_id: str, start: int, count: int) -> list[int]:
+        """Indexes in the order in which they were committed, from the ``start``-th on."""
+        return [int(index) for index in await self.client.lrange(self.keys.order(job_id), start, start + count - 1)]
+
+    async def images(self, job_id: str, start: int, count: int) -> list[ItemMeta]:
+        """What is known of the images from ``start`` on."""
+        raw = await self.client.lrange(self.keys.items(job_id), start, start + count - 1)
+        return [decode(value, ItemMeta) for value in raw]
+
+    async def image(self, job_id: str, index: int) -> bytes | None:
+        """The encoded image, or None where it is no longer kept."""
+        return cast("bytes | None", await self.client.get(self.keys.blob(job_id, index)))
+
+    async def trace(self, job_id: str) -> list[dict[str, object]]:
+        """What the scheduler did with the job, in order."""
+        return [msgspec.json.decode(raw) for raw in await self.client.lrange(self.keys.trace(job_id), 0, -1)]
+
+    async def changes(self) -> AsyncIterator[str]:
+        """Ids of jobs as they move on, for ever.
+
+        Raises:
+            redis.exceptions.ConnectionError: the line broke; changes may have been missed.
+        """
+        async with self.client.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(self.keys.changed)
+            while True:
+                message = await channel.get_message(timeout=1.0)
+                if message is not None:
+                    yield message["data"].decode()
+
+    # The system.
+
+    async def ping(self) -> None:
+        """Raise where Redis does not answer."""
+        await self.client.ping()
+
+    async def scheduler_leads(self) -> bool:
+        """Whether some scheduler is active."""
+        return bool(await self.client.exists(self.keys.leader))
+
+    async def models(self) -> list[ModelInfo]:
+        """Every model that a worker serves or served."""
+        return [decode(raw, ModelInfo) for raw in (await self.client.hgetall(self.keys.models)).values()]
+
+    async def workers(self, now_ms: float, lost_after_ms: float) -> list[tuple[WorkerInfo, float]]:
+        """The living workers and when each last beat."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hgetall(self.keys.workers)
+        pipe.zrange(self.keys.beats, 0, -1, withscores=True)
+        records, beats = await pipe.execute()
+        at = {name: float(score) for name, score in beats}
+        return [
+            (decode(raw, WorkerInfo), at[name])
+            for name, raw in records.items()
+            if name in at and at[name] >= now_ms - lost_after_ms
+        ]
+
+    async def claims(self) -> dict[str, str]:
+        """Batch id → worker of every batch that runs."""
+        return {
+            batch.decode(): worker.decode() for batch, worker in (await self.client.hgetall(self.keys.claims)).items()
+        }
+
+    async def status(self) -> dict[str, object] | None:
+        """What the scheduler last published of its queues, or None where none has for some seconds."""
+        raw = await self.client.get(self.keys.status)
+        return None if raw is None else cast("dict[str, object]", msgspec.json.decode(raw))
+
+    async def now_ms(self) -> float:
+        """Redis' clock."""
+        seconds, micros = await self.client.time()
+        return float(seconds * 1000 + micros / 1000)

@@ -1,0 +1,191 @@
+"""Every key that Tenfold uses in Redis, built here and nowhere else.
+
+``{p}`` is the prefix (``tenfold:`` unless set), ``{id}`` a job, ``{i}`` an image's index. Owners, who write it: g gateway,
+s scheduler, w worker.
+
+=========================  =======  =====  ========================================  ==================================
+key                        type     owner  lifetime                                  size
+=========================  =======  =====  ========================================  ==================================
+{p}leader                  string   s      3 s, renewed each second                  token of the active scheduler
+{p}leader:epoch            string   s      for ever                                  a counter: one step a leadership
+{p}events                  stream   g s w  until the scheduler has read the entry    one entry a submission or batch
+{p}status                  string   s      5 s, renewed                              depth, ages, rates: a few KiB
+{p}standing                hash     s      replaced each second                      one field an active job, <= 2 000
+{p}job:{id}                hash     g s w  until final, then result_ttl_s            ~20 fields, <= 2 KiB
+{p}job:{id}:items          list     g      as the job                                one name and size an image
+{p}job:{id}:results        hash     g s w  as the job, or until result_bytes_max     one JSON an image
+{p}job:{id}:order          list     g s w  as the job                                one index an image, as committed
+{p}job:{id}:trace          list     s      as the job                                <= 256 entries
+{p}job:{id}:losses         hash     s      as the job                                one field an image whose worker died
+{p}blob:{id}:{i}           string   g      until run, then keep_images_s; swept      the encoded image
+{p}upload:{id}             hash     g      while the body arrives                    2 fields
+{p}uploads                 zset     g s    while bodies arrive                       one member an upload in progress
+{p}jobs                    zset     g s    as the jobs                               one member a job
+{p}jobs:of:{client}        zset     g s    as the jobs                               one member a job of the client
+{p}active                  zset     g s w  until final                               one member a job not yet final
+{p}finished                zset     s w    as the jobs                               one member a final job
+{p}queued                  hash     g s w  empty when idle                           2 fields, and 2 a waiting client
+{p}totals                  hash     g s w  for ever                                  2 fields
+{p}kept                    zset     s w    keep_images_s                             one member a kept image
+{p}sweeps                  hash     g s    until swept                               one field an ended job
+{p}batches                 hash     s w    until ended                               one record a live batch
+{p}claims                  hash     s w    while a worker holds the batch            one field a claimed batch
+{p}computing               hash     s w    while a worker holds the batch            one field a claimed batch
+{p}leases                  zset     s w    while a worker holds the batch            one member a claimed batch
+{p}workers                 hash     s w    while the worker lives                    one record a worker
+{p}beats                   zset     s w    while the worker lives                    one member a worker
+{p}models                  hash     w      for ever                                  one record a model ever served
+{p}doorbell:{pool}:{n}     list     s w    until rung out                            <= 64 one-byte tokens
+{p}changed                 channel  g s w  -                                         ids of jobs that moved on
+=========================  =======  =====  ========================================  ==================================
+
+RQ names its own keys (``rq:*``); the few that claim, commit and promote touch are at the end of this file, and a test
+holds them against RQ's own view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All keys under one prefix."""
+
+    prefix: str = "tenfold:"
+
+    @property
+    def leader(self) -> str:
+        return f"{self.prefix}leader"
+
+    @property
+    def leader_epoch(self) -> str:
+        return f"{self.prefix}leader:epoch"
+
+    @property
+    def events(self) -> str:
+        return f"{self.prefix}events"
+
+    @property
+    def status(self) -> str:
+        return f"{self.prefix}status"
+
+    @property
+    def standing(self) -> str:
+        return f"{self.prefix}standing"
+
+    @property
+    def job_prefix(self) -> str:
+        """What every key of a job begins with; scripts that learn a job's id inside get this one."""
+        return f"{self.prefix}job:"
+
+    def job(self, job_id: str) -> str:
+        return f"{self.job_prefix}{job_id}"
+
+    def items(self, job_id: str) -> str:
+        return f"{self.job(job_id)}:items"
+
+    def results(self, job_id: str) -> str:
+        return f"{self.job(job_id)}:results"
+
+    def order(self, job_id: str) -> str:
+        return f"{self.job(job_id)}:order"
+
+    def trace(self, job_id: str) -> str:
+        return f"{self.job(job_id)}:trace"
+
+    @property
+    def blob_prefix(self) -> str:
+        return f"{self.prefix}blob:"
+
+    def blob(self, job_id: str, index: int) -> str:
+        return f"{self.blob_prefix}{job_id}:{index}"
+
+    def upload(self, job_id: str) -> str:
+        return f"{self.prefix}upload:{job_id}"
+
+    @property
+    def uploads(self) -> str:
+        return f"{self.prefix}uploads"
+
+    @property
+    def jobs(self) -> str:
+        return f"{self.prefix}jobs"
+
+    def jobs_of(self, client: str) -> str:
+        return f"{self.prefix}jobs:of:{client}"
+
+    @property
+    def active(self) -> str:
+        return f"{self.prefix}active"
+
+    @property
+    def finished(self) -> str:
+        return f"{self.prefix}finished"
+
+    @property
+    def queued(self) -> str:
+        return f"{self.prefix}queued"
+
+    @property
+    def totals(self) -> str:
+        return f"{self.prefix}totals"
+
+    @property
+    def kept(self) -> str:
+        return f"{self.prefix}kept"
+
+    @property
+    def sweeps(self) -> str:
+        return f"{self.prefix}sweeps"
+
+    @property
+    def batches(self) -> str:
+        return f"{self.prefix}batches"
+
+    @property
+    def claims(self) -> str:
+        return f"{self.prefix}claims"
+
+    @property
+    def computing(self) -> str:
+        return f"{self.prefix}computing"
+
+    @property
+    def leases(self) -> str:
+        return f"{self.prefix}leases"
+
+    @property
+    def workers(self) -> str:
+        return f"{self.prefix}workers"
+
+    @property
+    def beats(self) -> str:
+        return f"{self.prefix}beats"
+
+    @property
+    def models(self) -> str:
+        return f"{self.prefix}models"
+
+    def doorbell(self, pool: str, level: int) -> str:
+        return f"{self.prefix}doorbell:{pool}:{level}"
+
+    @property
+    def changed(self) -> str:
+        return f"{self.prefix}changed"
+
+    def queue_name(self, lane: str, level: int) -> str:
+        """The RQ queue of one lane and level, as ``rq info`` shows it."""
+        return f"{self.prefix}{lane}:{level}"
+
+
+RQ_JOB_PREFIX = "rq:job:"
+RQ_WORKER_PREFIX = "rq:worker:"
+RQ_WIP_PREFIX = "rq:wip:"
+RQ_FINISHED_PREFIX = "rq:finished:"
+RQ_FAILED_PREFIX = "rq:failed:"
+
+
+def rq_queue(queue_name: str) -> str:
+    """The list that holds the ids of a queue's waiting RQ jobs."""
+    return f"rq:queue:{queue_name}"

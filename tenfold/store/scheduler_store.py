@@ -1,0 +1,282 @@
+"""What the scheduler does in Redis: lead, read what happened, dispatch, move, take back, tidy up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from tenfold.contract.codec import decode, decode_event, encode, encode_event
+from tenfold.contract.errors import BadMessage, LeadershipLost
+from tenfold.contract.events import JobEnded, WireEvent, WorkerLeft
+from tenfold.contract.records import BatchRecord, Submission, WorkerInfo
+from tenfold.contract.states import JobState
+from tenfold.store.connection import BytesRedis
+from tenfold.store.keys import (
+    RQ_FAILED_PREFIX,
+    RQ_FINISHED_PREFIX,
+    RQ_JOB_PREFIX,
+    RQ_WIP_PREFIX,
+    Keys,
+    rq_queue,
+)
+from tenfold.store.scripts import Argument, call, queue_call
+
+LEADER_LEASE_MS = 3_000
+"""How long a leadership holds without renewal: another scheduler takes over within it and a renewal."""
+
+LOSSES_MAX = 3
+"""Workers that one image may cost; with the last it fails."""
+
+TRACE_ENTRIES_MAX = 256
+STANDINGS_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveJob:
+    """A job that is not final, as a new leader finds it: ``settled`` images have a result or an error."""
+
+    job: Submission
+    settled: frozenset[int]
+    open_batches: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBatch:
+    """A batch that waits in RQ at ``level`` or is held by ``worker``."""
+
+    record: BatchRecord
+    level: int
+    worker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a new leader must know, and the place in the stream from which on it reads.
+
+    Read in this order, that nothing slips between: place in the stream, batches, jobs. What happens meanwhile comes as
+    events and changes nothing twice.
+    """
+
+    last_event: bytes
+    workers: list[WorkerInfo]
+    batches: list[LiveBatch]
+    jobs: list[ActiveJob]
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStore:
+    """The scheduler's side of the keyspace.
+
+    Attributes:
+        keep_images_ms: how long an image stays after its result.
+        injected_now_ms: a test's clock instead of Redis' own.
+    """
+
+    client: BytesRedis
+    keys: Keys
+    keep_images_ms: int
+    injected_now_ms: int | None = None
+
+    # Leadership
+
+    def lead(self, token: str) -> str | None:
+        """Take or renew the leadership; ``token`` is "" where one has none. None where another leads."""
+        reply = call(self.client, "lead", [self.keys.leader, self.keys.leader_epoch], [token, LEADER_LEASE_MS])
+        return None if reply is None else reply.decode()
+
+    def resign(self, token: str) -> None:
+        """Give the leadership up at once."""
+        call(self.client, "lead", [self.keys.leader, self.keys.leader_epoch], [token, 0])
+
+    # What happened
+
+    def snapshot(self, beaten_since_ms: float) -> Snapshot:
+        """Everything there is; workers count as living that beat since ``beaten_since_ms``."""
+        newest = self.client.xrevrange(self.keys.events, count=1)
+        last_event = newest[0][0] if newest else b"0-0"
+        batches = self._live_batches()
+        return Snapshot(last_event, self.workers(beaten_since_ms), batches, self._active_jobs())
+
+    def read_events(self, after: bytes, timeout_ms: int, limit: int = 512) -> list[tuple[bytes, WireEvent]]:
+        """Events after ``after``, waiting up to ``timeout_ms`` for the first (0: not at all).
+
+        An undecodable entry stands as an event that changes nothing, so that its place in the stream is passed.
+        """
+        block = timeout_ms if timeout_ms > 0 else None
+        reply = self.client.xread({self.keys.events: after}, count=limit, block=block)
+        entries = reply[0][1] if reply else []
+        events: list[tuple[bytes, WireEvent]] = []
+        for entry_id, fields in entries:
+            try:
+                events.append((entry_id, decode_event(fields[b"e"])))
+            except (BadMessage, KeyError):
+                events.append((entry_id, WorkerLeft("")))
+        return events
+
+    def forget_events(self, up_to: bytes) -> None:
+        """Trim what has been handled."""
+        milliseconds, sequence = up_to.decode().split("-")
+        self.client.xtrim(self.keys.events, minid=f"{milliseconds}-{int(sequence) + 1}", approximate=False)
+
+    def workers(self, beaten_since_ms: float) -> list[WorkerInfo]:
+        """The workers that beat since then."""
+        alive = self.client.zrangebyscore(self.keys.beats, beaten_since_ms, "+inf")
+        if not alive:
+            return []
+        raw = self.client.hmget(self.keys.workers, alive)
+        return [decode(cast("bytes", record), WorkerInfo) for record in raw if record is not None]
+
+    def forget_workers(self, beaten_before_ms: float) -> list[str]:
+        """Drop the records of workers whose beat stopped; their names."""
+        gone = self.client.zrangebyscore(self.keys.beats, "-inf", beaten_before_ms)
+        if gone:
+            pipe = self.client.pipeline()
+            pipe.hdel(self.keys.workers, *gone)
+            pipe.zrem(self.keys.beats, *gone)
+            pipe.execute()
+        return [name.decode() for name in gone]
+
+    def submissions(self, job_ids: Sequence[str]) -> list[Submission | None]:
+        """The jobs as submitted, None for each that is gone."""
+        pipe = self.client.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipe.hget(self.keys.job(job_id), "submission")
+        return [None if raw is None else decode(raw, Submission) for raw in pipe.execute()]
+
+    # What to do
+
+    def record(self, pipeline: object, token: str, batch: BatchRecord) -> None:
+        """Add to a MULTI that a batch exists; RQ's enqueue follows in the same one."""
+        keys = [self.keys.leader, self.keys.batches, self.keys.doorbell(batch.pool, batch.level)]
+        queue_call(pipeline, "record_batch", keys, [token, batch.id, encode(batch)])
+
+    def promote(self, token: str, batch_id: str, *, pool: str, lane: str, from_level: int, to_level: int) -> bool:
+        """Move a waiting batch to a more urgent queue; False where it waits no longer."""
+        target = self.keys.queue_name(lane, to_level)
+        keys = [
+            self.keys.leader,
+            rq_queue(self.keys.queue_name(lane, from_level)),
+            rq_queue(target),
+            RQ_JOB_PREFIX + batch_id,
+            "rq:queues",
+            self.keys.doorbell(pool, to_level),
+        ]
+        return bool(call(self.client, "promote", keys, [token, batch_id, target]))
+
+    def expire(self, token: str, job_id: str) -> None:
+        """Make a job whose deadline passed final.
+
+        Raises:
+            LeadershipLost: another scheduler leads.
+        """
+        k = self.keys
+        event = encode_event(JobEnded(job_id, JobState.EXPIRED.value))
+        keys = [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.sweeps, k.leader]
+        self._led("end_job", keys, [self._now, job_id, JobState.EXPIRED.value, event, token])
+
+    def trace(self, entries: Mapping[str, Sequence[bytes]], levels: Mapping[str, int]) -> None:
+        """Append to the traces of these jobs and note the level of each."""
+        pipe = self.client.pipeline(transaction=False)
+        for job_id, lines in entries.items():
+            level = levels.get(job_id, "")
+            queue_call(
+                pipe, "trace", [self.keys.job(job_id), self.keys.trace(job_id)], [TRACE_ENTRIES_MAX, level, *lines]
+            )
+        pipe.execute()
+
+    def publish(self, status: Mapping[str, object], standings: Mapping[str, tuple[int, float]]) -> None:
+        """Tell the gateways how the queues stand and how far each job has to go."""
+        pipe = self.client.pipeline()
+        pipe.set(self.keys.status, msgspec.json.encode(status), px=5_000)
+        pipe.delete(self.keys.standing)
+        if standings:
+            fields = {job_id: msgspec.json.encode(at) for job_id, at in list(standings.items())[:STANDINGS_MAX]}
+            pipe.hset(self.keys.standing, mapping=fields)
+            pipe.expire(self.keys.standing, 5)
+        pipe.execute()
+
+    # What to take back
+
+    def reap(self, token: str, limit: int = 100) -> list[str]:
+        """Take back the batches whose leases ran out; their ids.
+
+        Raises:
+            LeadershipLost: another scheduler leads.
+        """
+        k = self.keys
+        keys = [
+            k.leader,
+            k.batches,
+            k.claims,
+            k.computing,
+            k.leases,
+            k.events,
+            k.job_prefix,
+            RQ_JOB_PREFIX,
+            RQ_WIP_PREFIX,
+            RQ_FINISHED_PREFIX,
+            RQ_FAILED_PREFIX,
+            k.blob_prefix,
+            k.active,
+            k.finished,
+            k.queued,
+            k.changed,
+            k.kept,
+            k.totals,
+        ]
+        reply = self._led("reap", keys, [self._now, token, limit, self.keep_images_ms, LOSSES_MAX])
+        return [batch_id.decode() for batch_id in cast("list[bytes]", reply)]
+
+    def requeue(self, token: str, batch_id: str, *, pool: str, lane: str, level: int) -> bool:
+        """Put a batch back that is queued but in no list."""
+        queue = rq_queue(self.keys.queue_name(lane, level))
+        keys = [self.keys.leader, RQ_JOB_PREFIX + batch_id, queue, self.keys.doorbell(pool, level), self.keys.claims]
+        return bool(call(self.client, "requeue", keys, [token, batch_id]))
+
+    # Inside
+
+    def _led(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> object:
+        try:
+            return call(self.client, name, keys, args)
+        except ResponseError as error:
+            if "LEADERSHIP" in str(error):
+                raise LeadershipLost("another scheduler leads now") from error
+            raise
+
+    def _live_batches(self) -> list[LiveBatch]:
+        pipe = self.client.pipeline()
+        pipe.hgetall(self.keys.batches)
+        pipe.hgetall(self.keys.claims)
+        records, claims = pipe.execute()
+        pipe = self.client.pipeline(transaction=False)
+        for batch_id in records:
+            pipe.hget(RQ_JOB_PREFIX + batch_id.decode(), "origin")
+        batches = []
+        for (batch_id, raw), origin in zip(records.items(), pipe.execute() if records else (), strict=True):
+            record = decode(raw, BatchRecord)
+            level = record.level if origin is None else int(origin.rsplit(b":", 1)[1])
+            worker = claims.get(batch_id)
+            batches.append(LiveBatch(record, level, None if worker is None else worker.decode()))
+        return sorted(batches, key=lambda batch: batch.record.id)
+
+    def _active_jobs(self) -> list[ActiveJob]:
+        ids = self.client.zrange(self.keys.active, 0, -1)
+        jobs = []
+        for start in range(0, len(ids), 500):
+            pipe = self.client.pipeline(transaction=False)
+            for job_id in ids[start : start + 500]:
+                pipe.hget(self.keys.job(job_id.decode()), "submission")
+                pipe.lrange(self.keys.order(job_id.decode()), 0, -1)
+            replies = pipe.execute()
+            for raw, order in zip(replies[::2], replies[1::2], strict=True):
+                if raw is not None:
+                    jobs.append(ActiveJob(decode(raw, Submission), frozenset(map(int, order))))
+        return jobs
+
+    @property
+    def _now(self) -> str:
+        return "" if self.injected_now_ms is None else str(self.injected_now_ms)

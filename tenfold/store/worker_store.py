@@ -1,0 +1,186 @@
+"""What a worker does in Redis: claim, go on, commit, beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tenfold.contract.codec import decode, encode, encode_event
+from tenfold.contract.events import BatchEnded, WorkerJoined, WorkerLeft
+from tenfold.contract.records import BatchRecord, ItemResult, ModelInfo, WorkerInfo
+from tenfold.store.connection import BytesRedis
+from tenfold.store.keys import (
+    RQ_FAILED_PREFIX,
+    RQ_FINISHED_PREFIX,
+    RQ_JOB_PREFIX,
+    RQ_WIP_PREFIX,
+    RQ_WORKER_PREFIX,
+    Keys,
+    rq_queue,
+)
+from tenfold.store.scripts import Argument, call
+
+RQ_WORKER_TTL_S = 60
+"""How long RQ's tools show a worker that beats no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that this worker holds now.
+
+    Attributes:
+        dropped: positions that were canceled or expired and must not run.
+        place: which of the worker's levels it came from, 0 the first.
+    """
+
+    batch: BatchRecord
+    dropped: frozenset[int]
+    place: int
+
+    @property
+    def positions(self) -> list[int]:
+        """Positions that are to run, in order."""
+        return [position for position in range(len(self.batch.items)) if position not in self.dropped]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStore:
+    """The worker's side of the keyspace.
+
+    Attributes:
+        worker: the worker's name, the same for RQ.
+        queues: names of the RQ queues that it serves, one inner sequence a level, most urgent first, each of all lanes.
+        lease_ms: how long a claim holds without a beat.
+        keep_images_ms: how long an image stays after its result.
+        injected_now_ms: a test's clock instead of Redis' own.
+    """
+
+    client: BytesRedis
+    keys: Keys
+    worker: str
+    queues: Sequence[Sequence[str]]
+    lease_ms: int
+    keep_images_ms: int
+    injected_now_ms: int | None = None
+
+    def join(self, info: WorkerInfo, model: ModelInfo) -> None:
+        """Announce the worker and its model."""
+        pipe = self.client.pipeline()
+        pipe.hset(self.keys.models, model.name, encode(model))
+        pipe.hset(self.keys.workers, info.name, encode(info))
+        pipe.xadd(self.keys.events, {"e": encode_event(WorkerJoined(info))})
+        pipe.execute()
+
+    def leave(self) -> None:
+        """Say goodbye. Batches must have been committed before."""
+        pipe = self.client.pipeline()
+        pipe.hdel(self.keys.workers, self.worker)
+        pipe.zrem(self.keys.beats, self.worker)
+        pipe.xadd(self.keys.events, {"e": encode_event(WorkerLeft(self.worker))})
+        pipe.execute()
+
+    def claim(self, *, computing: int = 0) -> Claim | None:
+        """Take the most urgent batch, or None where nothing waits.
+
+        Args:
+            computing: how many of its first positions count as computing from now on.
+
+        Raises:
+            BadMessage: the batch's record is not ours; the lease then runs out.
+        """
+        names = [name for level in self.queues for name in level]
+        lanes = len(self.queues[0])
+        keys = [
+            self.keys.batches,
+            self.keys.claims,
+            self.keys.computing,
+            self.keys.leases,
+            self.keys.events,
+            self.keys.job_prefix,
+            RQ_JOB_PREFIX,
+            RQ_WIP_PREFIX,
+            RQ_FINISHED_PREFIX,
+            RQ_FAILED_PREFIX,
+            RQ_WORKER_PREFIX + self.worker,
+            *map(rq_queue, names),
+        ]
+        reply = call(
+            self.client, "claim", keys, [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, *names]
+        )
+        if reply is None:
+            return None
+        _, record, dropped, place = reply
+        positions = frozenset(int(part) for part in dropped.split(b",") if part)
+        return Claim(decode(record, BatchRecord), positions, int(place))
+
+    def blobs(self, items: Iterable[tuple[str, int]]) -> list[bytes | None]:
+        """The encoded images, None for each that is no longer there."""
+        return list(self.client.mget([self.keys.blob(job_id, index) for job_id, index in items]))
+
+    def advance(self, claim: Claim, start: int, stop: int) -> str:
+        """Ask before positions ``start`` to ``stop`` (excluded) compute: ``go``, ``yield`` or ``lost``."""
+        more_urgent = [rq_queue(name) for level in self.queues[: claim.place] for name in level]
+        keys = [self.keys.leases, self.keys.claims, self.keys.computing, *more_urgent]
+        reply: bytes = call(self.client, "advance", keys, [claim.batch.id, self.worker, f"{start}-{stop}"])
+        return reply.decode()
+
+    def commit(self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float) -> bool:
+        """Write the results, each once, and give the batch up.
+
+        Returns:
+            False where the lease was lost: nothing was written, and somebody else will run it.
+        """
+        keys = [
+            self.keys.batches,
+            self.keys.claims,
+            self.keys.computing,
+            self.keys.leases,
+            self.keys.events,
+            self.keys.job_prefix,
+            RQ_JOB_PREFIX,
+            RQ_WIP_PREFIX,
+            RQ_FINISHED_PREFIX,
+            RQ_FAILED_PREFIX,
+            RQ_WORKER_PREFIX + self.worker,
+            self.keys.blob_prefix,
+            self.keys.active,
+            self.keys.finished,
+            self.keys.queued,
+            self.keys.changed,
+            self.keys.kept,
+            self.keys.totals,
+        ]
+        flat: list[str | bytes | int] = []
+        for job_id, result in results:
+            flat += (job_id, result.index, 1 if result.error is None else 0, encode(result))
+        args = [
+            self._now,
+            event.batch_id,
+            self.worker,
+            encode_event(event),
+            self.keep_images_ms,
+            iso_now(),
+            took_s,
+            *flat,
+        ]
+        return int(call(self.client, "commit", keys, args)) >= 0
+
+    def beat(self, info: WorkerInfo, held: Sequence[str]) -> bool:
+        """Renew the worker and its leases; False where one of ``held`` is no longer its own."""
+        keys = [self.keys.beats, self.keys.leases, self.keys.claims, RQ_WORKER_PREFIX + self.worker, self.keys.workers]
+        args: list[Argument] = [self._now, self.worker, self.lease_ms, iso_now(), RQ_WORKER_TTL_S, encode(info), *held]
+        return int(call(self.client, "beat", keys, args)) == len(held)
+
+    def wait(self, pool: str, levels: Sequence[int], timeout_s: float) -> bool:
+        """Sleep until a batch for one of ``levels`` was dispatched, or the time is over."""
+        return self.client.blpop([self.keys.doorbell(pool, level) for level in levels], timeout=timeout_s) is not None
+
+    @property
+    def _now(self) -> str:
+        return "" if self.injected_now_ms is None else str(self.injected_now_ms)
+
+
+def iso_now() -> str:
+    """The time as RQ writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
