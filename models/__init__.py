@@ -1,0 +1,1 @@
+"""Detectors: networks, their weights, and the protocol by which a worker runs any of them."""

@@ -1,0 +1,97 @@
+"""From a model's name to a detector.
+
+Names are ``demo``; ``synthetic``, with parameters after a colon as in ``synthetic:base_ms=5,item_ms=2``; and the path
+of a ``.safetensors`` file that Tenfold wrote.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models.detector import Detector, ModelSpec
+from models.synthetic import SyntheticDetector, SyntheticOptions
+from models.synthetic import describe as describe_synthetic
+from models.weights.container import read_metadata, read_tensors, sha256_of
+from models.weights.errors import WeightsError
+from models.weights.state import load_strictly
+from models.yolo.config import YoloConfig
+from models.yolo.network import STRIDES, Yolo
+from models.yolo.serving import YoloDetector
+
+DEMO_WEIGHTS = Path(__file__).parent / "data" / "demo.safetensors"
+ARCHITECTURE = "tenfold-yolo"
+NAMES = ("demo", "synthetic", "synthetic:base_ms=MS,item_ms=MS", "a path to a .safetensors file")
+
+
+class UnknownModel(ValueError):
+    """No model has that name. The message lists those there are."""
+
+
+def describe(name: str) -> ModelSpec:
+    """What the model of that name offers, without building it.
+
+    Raises UnknownModel, ValueError for wrong parameters and WeightsError for a file that does not serve.
+    """
+    synthetic = _synthetic_options(name)
+    if synthetic is not None:
+        return describe_synthetic(name, synthetic)
+    return _describe_file(name, _weights_path(name))
+
+
+def load(name: str, device: str | torch.device = "cpu") -> Detector:
+    """The detector of that name on that device (``cpu``, ``cuda:0``). Raises as :func:`describe` does."""
+    synthetic = _synthetic_options(name)
+    if synthetic is not None:
+        return SyntheticDetector(name, synthetic)
+    path = _weights_path(name)
+    return YoloDetector(_describe_file(name, path), read_network(path), torch.device(device))
+
+
+def read_network(path: Path) -> Yolo:
+    """The network of a weights file, in evaluation mode on the CPU. Raises WeightsError."""
+    metadata = read_metadata(path)
+    try:
+        config = YoloConfig.from_json(metadata.config)
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    if config.classes != len(metadata.labels):
+        raise WeightsError(f"{path}: {len(metadata.labels)} labels for {config.classes} classes")
+    network = Yolo(config)
+    load_strictly(network, read_tensors(path), str(path))
+    return network.eval()
+
+
+def _synthetic_options(name: str) -> SyntheticOptions | None:
+    kind, _, parameters = name.partition(":")
+    return SyntheticOptions.parse(parameters) if kind == "synthetic" else None
+
+
+def _weights_path(name: str) -> Path:
+    path = DEMO_WEIGHTS if name == "demo" else Path(name)
+    if name != "demo" and path.suffix != ".safetensors":
+        raise UnknownModel(f"no model is named {name!r}; there are: {', '.join(NAMES)}")
+    if not path.is_file():
+        raise UnknownModel(f"the weights of model {name!r} are not there: no file {path}")
+    return path
+
+
+def _describe_file(name: str, path: Path) -> ModelSpec:
+    metadata = read_metadata(path)
+    if metadata.architecture != ARCHITECTURE:
+        raise WeightsError(f"{path}: architecture {metadata.architecture!r} is not known; {ARCHITECTURE!r} is")
+    if metadata.stride != max(STRIDES):
+        raise WeightsError(f"{path}: stride {metadata.stride} is not the network's, {max(STRIDES)}")
+    shown = "demo" if name == "demo" else path.stem
+    try:
+        return ModelSpec(
+            shown,
+            sha256_of(path)[:8],
+            metadata.labels,
+            metadata.sizes,
+            metadata.stride,
+            description=metadata.description,
+        )
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error

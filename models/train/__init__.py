@@ -1,0 +1,1 @@
+"""Training of the demo model on scenes that are drawn here: ``python -m models.train``."""

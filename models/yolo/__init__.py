@@ -1,0 +1,1 @@
+"""An anchor-free YOLO in plain PyTorch."""
