@@ -27,6 +27,7 @@ from redis.retry import Retry
 
 from tenfold.contract.errors import TenfoldError
 from tenfold.leash import leashed
+from tenfold.settings import mask_password
 
 VERSION_MIN: Final = (6, 2)
 # sun_path holds 108 bytes on Linux and 104 elsewhere, one of them the closing NUL.
@@ -93,6 +94,16 @@ def _inspect(path: Path) -> ServerBinary | None:
         return None
     version = re.search(r"v=(\d+)\.(\d+)", told)
     return ServerBinary(path, path.name, (int(version[1]), int(version[2]))) if version else None
+
+
+def require_answer(url: str) -> str:
+    """What the Redis at `url` says it is, such as `7.0.15`. Raises RedisServerError where none answers."""
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=5.0, retry=Retry(NoBackoff(), 0))
+        with contextlib.closing(client):
+            return str(client.info("server")["redis_version"])
+    except (redis.RedisError, ValueError) as error:
+        raise RedisServerError(f"no Redis answers at {mask_password(url)}: {error}") from error
 
 
 class RedisServer:

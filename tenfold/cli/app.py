@@ -1,0 +1,49 @@
+"""All commands gathered, and one table from errors to exit statuses."""
+
+import sys
+from typing import Final
+
+import typer
+
+from tenfold.cli import detect, doctor, jobs, service_commands, system, up
+from tenfold.client import NotReachable, WaitRanOut
+from tenfold.contract.errors import SettingsError, TenfoldError
+
+# The first that fits counts.
+EXIT_STATUS: Final[tuple[tuple[type[TenfoldError], int], ...]] = (
+    (SettingsError, 2),
+    (NotReachable, 4),
+    (WaitRanOut, 124),
+    (TenfoldError, 1),
+)
+
+app = typer.Typer(
+    help="Image inference that stays fair under mixed load.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("detect")(detect.detect)
+app.add_typer(jobs.app, name="jobs")
+app.command("queues")(system.queues)
+app.command("workers")(system.workers)
+app.add_typer(system.models_app, name="models")
+app.command("doctor")(doctor.doctor)
+service_commands.add_to(app)
+
+
+def run(args: list[str]) -> int:
+    """Run a command line and give its exit status; an error of ours is one sentence on stderr, never a traceback."""
+    try:
+        app(args, prog_name="tenfold")
+    except TenfoldError as error:
+        print(f"tenfold: {error}", file=sys.stderr)
+        return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more may be written, not even at exit.
+        sys.stdout = None
+        return 0
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0

@@ -1,0 +1,123 @@
+"""`tenfold jobs …`: batch jobs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.cli import pictures, terminal
+from tenfold.cli.detect import Paths, Wait, follow
+from tenfold.client import Job, Options
+
+app = typer.Typer(help="Batch jobs: submit, look at, wait for, cancel.", no_args_is_help=True)
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+State = Annotated[str | None, typer.Option(help="Only jobs in this state, such as running.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
+Format = Annotated[str, typer.Option("--format", help="json or ndjson.")]
+OutFile = Annotated[Path | None, typer.Option("--out", help="A file for the results.", show_default="stdout")]
+
+
+@app.command()
+def submit(
+    paths: Paths,
+    model: terminal.Model = None,
+    conf: terminal.Conf = None,
+    iou: terminal.Iou = None,
+    max_detections: terminal.MaxDetections = None,
+    priority: terminal.Priority = None,
+    deadline_ms: terminal.DeadlineMs = None,
+    as_json: terminal.AsJson = False,
+    url: terminal.Url = terminal.URL,
+    api_key: terminal.ApiKey = None,
+) -> None:
+    """Send pictures as a batch job and print its id, without waiting."""
+    options = Options(model, conf, iou, max_detections, None, priority, deadline_ms)
+    with terminal.connect(url, api_key) as client:
+        jobs = [client.submit(part, options) for part in pictures.in_jobs(pictures.gather(paths))]
+    if as_json:
+        terminal.print_json({"jobs": jobs})
+        return
+    for job in jobs:
+        print(job.id)
+
+
+@app.command("list")
+def list_jobs(
+    state: State = None,
+    limit: Limit = 20,
+    as_json: terminal.AsJson = False,
+    url: terminal.Url = terminal.URL,
+    api_key: terminal.ApiKey = None,
+) -> None:
+    """The newest jobs."""
+    with terminal.connect(url, api_key) as client:
+        page = client.jobs(state=state, limit=limit)
+    _show(page.jobs, as_json, {"jobs": page.jobs, "next_cursor": page.next_cursor})
+
+
+@app.command()
+def show(
+    job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
+) -> None:
+    """One job as it is now."""
+    with terminal.connect(url, api_key) as client:
+        job = client.job(job_id)
+    _show([job], as_json, job)
+
+
+@app.command()
+def watch(
+    job_id: JobId,
+    wait: Wait = None,
+    as_json: terminal.AsJson = False,
+    url: terminal.Url = terminal.URL,
+    api_key: terminal.ApiKey = None,
+) -> None:
+    """Wait until a job is over; Ctrl-C leaves the job alone."""
+    with terminal.connect(url, api_key) as client:
+        job = follow(client, client.job(job_id), wait)
+    _show([job], as_json, job)
+    raise typer.Exit(terminal.exit_status_of(job))
+
+
+@app.command()
+def results(
+    job_id: JobId,
+    form: Format = "json",
+    out: OutFile = None,
+    url: terminal.Url = terminal.URL,
+    api_key: terminal.ApiKey = None,
+) -> None:
+    """A job's results so far."""
+    with terminal.connect(url, api_key) as client:
+        # JSON comes in pages, which are put together; the other formats come whole.
+        if form == "json":
+            import msgspec
+
+            data = msgspec.json.format(msgspec.json.encode({"results": list(client.results(job_id))})) + b"\n"
+        else:
+            data = client.results_as(job_id, form)
+    if out is None:
+        sys.stdout.write(data.decode())
+    else:
+        out.write_bytes(data)
+
+
+@app.command()
+def cancel(
+    job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
+) -> None:
+    """Drop what has not started of a job; what is done stays."""
+    with terminal.connect(url, api_key) as client:
+        job = client.cancel(job_id)
+    _show([job], as_json, job)
+
+
+def _show(jobs: list[Job], as_json: bool, value: object) -> None:
+    if as_json:
+        terminal.print_json(value)
+    else:
+        rows = [terminal.job_line(job) for job in jobs]
+        terminal.people().print(terminal.table("Jobs", terminal.JOB_COLUMNS, rows))

@@ -1,0 +1,58 @@
+"""`tenfold queues`, `workers`, `models list`: one-shot tables of what the service tells about itself."""
+
+from typing import Any, Final
+
+import typer
+
+from tenfold.cli import terminal
+
+models_app = typer.Typer(help="What can be served.", no_args_is_help=True)
+
+
+def queues(as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None) -> None:
+    """Depth and age of every queue."""
+    _show("queues", as_json, url, api_key)
+
+
+def workers(
+    as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
+) -> None:
+    """Who works on what."""
+    _show("workers", as_json, url, api_key)
+
+
+@models_app.command("list")
+def models_list(
+    as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
+) -> None:
+    """The models that can be asked for."""
+    _show("models", as_json, url, api_key)
+
+
+def _show(what: str, as_json: bool, url: str, api_key: str | None) -> None:
+    with terminal.connect(url, api_key) as client:
+        told = client.get(f"/v1/{what}")
+    if as_json:
+        terminal.print_json(told)
+        return
+    rows: list[dict[str, Any]] = told.get(what) or []
+    console = terminal.people()
+    if not rows:
+        console.print(f"no {what}")
+        return
+    columns = list(rows[0])
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    console.print(terminal.table(what.capitalize(), [column.replace("_", " ") for column in columns], cells))
+
+
+_CELL_CHARACTERS_MAX: Final = 120
+
+
+def _cell(value: Any) -> str | None:
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)[:_CELL_CHARACTERS_MAX]
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_cell(part)}" for key, part in value.items())[:_CELL_CHARACTERS_MAX]
+    return None if value is None else str(value)

@@ -1,0 +1,83 @@
+"""Where the commands write: tables and bars for people on stderr, data on stdout; and the options they share."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tenfold.client import DEFAULT_URL, Job, Tenfold
+
+Url = Annotated[str, typer.Option("--url", envvar="TENFOLD_URL", help="Where Tenfold answers.")]
+ApiKey = Annotated[
+    str | None, typer.Option("--api-key", envvar="TENFOLD_API_KEY", help="The key to send.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Plain JSON on stdout.")]
+Model = Annotated[str | None, typer.Option(help="The model; the service's own where not given.", show_default=False)]
+Conf = Annotated[float | None, typer.Option(help="The least score, 0 to 1.", show_default="0.25")]
+Iou = Annotated[float | None, typer.Option(help="Overlap that merges boxes, 0 to 1.", show_default="0.7")]
+MaxDetections = Annotated[int | None, typer.Option(help="Objects in a picture at most.", show_default="300")]
+Priority = Annotated[str | None, typer.Option(help="high, normal or low.", show_default="normal")]
+DeadlineMs = Annotated[int | None, typer.Option(help="Milliseconds after which it is no longer wanted.")]
+
+URL = DEFAULT_URL
+
+
+def people() -> Console:
+    """The console for people, on stderr: no colour or motion off a terminal or with NO_COLOR."""
+    return Console(stderr=True, highlight=False)
+
+
+def connect(url: str, api_key: str | None) -> Tenfold:
+    """A client of the service at `url`."""
+    return Tenfold(url, api_key)
+
+
+def print_json(value: Any) -> None:
+    """`value` on stdout as JSON, indented; records and plain values alike."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    sys.stdout.write(text + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table for people; None shows as a dash."""
+    built = Table(title=title, title_justify="left")
+    for column in columns:
+        built.add_column(column, overflow="fold")
+    for row in rows:
+        built.add_row(*("-" if cell is None else str(cell) for cell in row))
+    return built
+
+
+def progress() -> Progress:
+    """A bar with images, rate and time left; nothing where there is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=people(),
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def job_line(job: Job) -> tuple[object, ...]:
+    """A job as a row under `JOB_COLUMNS`."""
+    images = f"{job.images.done}/{job.images.total}" + (f" ({job.images.failed} failed)" if job.images.failed else "")
+    eta = None if job.eta_ms is None else f"{job.eta_ms / 1000:.1f} s"
+    return (job.id, job.state, job.model, job.priority, job.level, images, eta, job.created_at)
+
+
+JOB_COLUMNS = ("job", "state", "model", "priority", "level", "images", "eta", "created")
+
+
+def exit_status_of(job: Job) -> int:
+    """0 where every image has a result, 3 where some have, 1 where the job did not succeed."""
+    if job.state != "succeeded":
+        return 1
+    return 3 if job.images.failed else 0

@@ -1,0 +1,244 @@
+"""The one-machine system of `tenfold up`: a Redis, every service as a process of its own, the sample run, the end.
+
+Nothing here computes or decides: it starts what a person could start by hand with the same command lines, keeps it
+running, and stops it in order: the gateway first, so that nothing new comes in, then the workers, which finish or hand
+back what they hold, then the scheduler, then Redis.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import httpx
+from rich.console import Console
+from rich.text import Text
+
+from tenfold import services
+from tenfold.client import ClientError, Tenfold
+from tenfold.contract.errors import TenfoldError
+from tenfold.redis_server import RedisServer, RedisServerError, require_answer
+from tenfold.restarts import Restarts
+from tenfold.sample_run import run_samples, sample_pictures, sample_table
+from tenfold.settings import Settings
+from tenfold.supervisor import Service, Supervisor
+
+_COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
+_NOT_READY_HINT_EVERY_S: Final = 20.0
+
+
+class PortTaken(TenfoldError):
+    """Something else listens where the gateway should."""
+
+
+def services_of(settings: Settings) -> list[list[Service]]:
+    """Every process of the system, grouped and ordered as they are stopped. A new service is added here."""
+    gateway = Service(
+        "gateway", services.command_line("gateway", "--host", settings.host, "--port", str(settings.port))
+    )
+    workers = [
+        Service(name, services.command_line("worker", "--name", name))
+        for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
+    ]
+    return [[gateway], workers, [Service("scheduler", services.command_line("scheduler"))]]
+
+
+def run(settings: Settings, *, sample: bool = True) -> int:
+    """Run the whole system until SIGINT or SIGTERM, and give the exit status. Raises TenfoldError where it cannot
+    start or a service does not come up.
+    """
+    settings.require_safe_address()
+    settings = replace(settings, port=free_port(settings.host, settings.port))
+    return asyncio.run(_System(settings, sample).run())
+
+
+class LogStream:
+    """One stream of all processes' lines, each with the name of who said it, in a colour of its own."""
+
+    def __init__(self, console: Console, names: list[str]) -> None:
+        self._console = console
+        self._width = max(map(len, names))
+        self._colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(names)}
+
+    def __call__(self, name: str, line: str) -> None:
+        """Print `line` as said by `name`."""
+        prefix = Text(f"{name:<{self._width}} │ ", style=self._colours.get(name, "bold"))
+        # Text of a process is data: its own colours are kept, markup in it means nothing.
+        self._console.print(prefix + Text.from_ansi(line), soft_wrap=True)
+
+
+class _System:
+    def __init__(self, settings: Settings, sample: bool) -> None:
+        self._settings = settings
+        self._sample = sample
+        self._stopping = asyncio.Event()
+        self._out = Console(highlight=False)
+        phases = services_of(settings)
+        self._phases = [[service.name for service in phase] for phase in phases]
+        self._services = [service for phase in reversed(phases) for service in phase]
+        names = ["up", "redis", *(service.name for service in self._services)]
+        self._say = LogStream(Console(stderr=True, highlight=False), names)
+        self._settled = False
+
+    async def run(self) -> int:
+        async with self._redis() as (url, guard):
+            env = {**os.environ, **replace(self._settings, redis_url=url).environment(), "PYTHONUNBUFFERED": "1"}
+            supervisor = Supervisor(self._services, _with_threads(env, self._settings), self._say)
+            with _signals(lambda: self._on_signal(supervisor)):
+                supervisor.start()
+                try:
+                    await self._until_over(supervisor, guard)
+                finally:
+                    self._say("up", "stopping")
+                    await supervisor.stop(self._phases, self._settings.grace_s)
+        self._say("up", "stopped")
+        return 0
+
+    def _on_signal(self, supervisor: Supervisor) -> None:
+        if self._stopping.is_set():
+            self._say("up", "asked again: killing what still runs")
+            supervisor.kill()
+        self._stopping.set()
+
+    @asynccontextmanager
+    async def _redis(self) -> AsyncIterator[tuple[str, Callable[[], "asyncio.Task[None]"]]]:
+        """The Redis to use: its URL, and what starts the watch over it."""
+        given = self._settings.redis_url
+        if given is not None:
+            require_answer(given)
+            yield given, lambda: asyncio.create_task(_forever())
+            return
+        server = RedisServer(self._settings.data_dir)
+        with server:
+            self._say("redis", f"{server.binary} keeps its data in {server.data_dir}")
+            yield server.url, lambda: asyncio.create_task(self._keep_redis(server))
+
+    async def _keep_redis(self, server: RedisServer) -> None:
+        restarts, started_at = Restarts(), time.monotonic()
+        while True:
+            await asyncio.sleep(0.2)
+            if server.process is not None and server.process.poll() is None:
+                continue
+            now = time.monotonic()
+            delay_s = restarts.delay_after(now, now - started_at)
+            self._say("redis", f"ended; starting it again in {delay_s:g} s")
+            await asyncio.sleep(delay_s)
+            started_at = time.monotonic()
+            try:
+                # Not in a thread: the leash is held by the thread that starts it.
+                server.start()
+            except RedisServerError as error:
+                self._say("redis", str(error))
+                if not self._settled and restarts.is_hopeless(1):
+                    raise
+
+    async def _until_over(self, supervisor: Supervisor, guard: Callable[[], "asyncio.Task[None]"]) -> None:
+        """Return when a stop was asked for; raise TenfoldError when something does not come up."""
+        tasks = {
+            asyncio.create_task(self._stopping.wait()),
+            asyncio.create_task(supervisor.watch()),
+            asyncio.create_task(self._greet(supervisor)),
+            guard(),
+        }
+        done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
+        for task in done:
+            task.result()
+
+    async def _greet(self, supervisor: Supervisor) -> None:
+        """Wait until the system is ready, show what it can do, say so, and stay."""
+        url = address_of(self._settings)
+        await self._until_ready(url)
+        self._settled = True
+        supervisor.settled()
+        if self._sample:
+            await asyncio.to_thread(self._show_samples, url)
+        self._out.print(f"Tenfold is ready at {url}", soft_wrap=True)
+        await _forever()
+
+    async def _until_ready(self, url: str) -> None:
+        hint_at = time.monotonic() + _NOT_READY_HINT_EVERY_S
+        async with httpx.AsyncClient(base_url=url, timeout=5.0, trust_env=False) as client:
+            while True:
+                said = "nobody answers"
+                with contextlib.suppress(httpx.HTTPError):
+                    reply = await client.get("/readyz")
+                    if reply.status_code == 200:
+                        return
+                    said = " ".join(reply.text.split())[:300]
+                if time.monotonic() > hint_at:
+                    self._say("up", f"not ready yet: {said}")
+                    hint_at = time.monotonic() + _NOT_READY_HINT_EVERY_S
+                await asyncio.sleep(0.1)
+
+    def _show_samples(self, url: str) -> None:
+        pictures = sample_pictures()
+        key = os.environ.get("TENFOLD_API_KEY")
+        if not pictures:
+            self._say("up", "no examples/images here, so no sample run")
+            return
+        if self._settings.api_keys and not key:
+            self._say("up", "keys are on and TENFOLD_API_KEY is not set, so no sample run")
+            return
+        folder = self._settings.data_dir / "samples"
+        try:
+            with Tenfold(url, key) as client:
+                self._out.print(sample_table(run_samples(client, pictures, folder)))
+        except (ClientError, OSError) as error:
+            # The system is up all the same; what went wrong is said, and its log lines stand above.
+            self._say("up", f"the sample run failed: {error}")
+
+
+def _with_threads(env: dict[str, str], settings: Settings) -> dict[str, str]:
+    """Several workers share the cores: without a word from the user, each takes its part."""
+    share = max(1, (os.cpu_count() or 1) // settings.workers)
+    return env if settings.workers == 1 or "OMP_NUM_THREADS" in env else {**env, "OMP_NUM_THREADS": str(share)}
+
+
+def free_port(host: str, port: int) -> int:
+    """`port`, or a free one for 0. Raises PortTaken."""
+    bare = host.strip("[]")
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            # Bound is not enough: another's listening socket may share the address until this one listens too.
+            probe.listen(1)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise PortTaken(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}); stop what is there, "
+            "or give another --port"
+        ) from error
+
+
+def address_of(settings: Settings) -> str:
+    """The URL at which a gateway with these settings answers this machine."""
+    bare = settings.host.strip("[]")
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(bare, bare)  # noqa: S104 - read, not bound
+    return f"http://[{local}]:{settings.port}" if ":" in local else f"http://{local}:{settings.port}"
+
+
+@contextlib.contextmanager
+def _signals(handle: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _forever() -> None:
+    await asyncio.get_running_loop().create_future()

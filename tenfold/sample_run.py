@@ -1,0 +1,77 @@
+"""The first run: sample pictures sent through the service's own HTTP API, and what it found in them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.table import Table
+
+import tenfold
+from tenfold.annotate import annotate
+from tenfold.client import ImageResult, Options, Tenfold, Upload
+
+PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample picture, what was found, and where its annotated copy lies (None where there is nothing to draw)."""
+
+    path: Path
+    result: ImageResult
+    annotated: Path | None
+
+
+def sample_pictures() -> list[Path]:
+    """The pictures in `examples/images`, of the working folder or else of the checkout that this code lies in."""
+    for root in (Path(), Path(tenfold.__file__).parents[1]):
+        folder = root / "examples" / "images"
+        if folder.is_dir():
+            return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    return []
+
+
+def run_samples(client: Tenfold, pictures: list[Path], folder: Path) -> list[Sample]:
+    """Send `pictures` as one request, draw what was found into `folder`. Raises ClientError and OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    job = client.detect([Upload.of(path) for path in pictures], Options(), wait_s=60)
+    if job.results is None:
+        for _ in client.watch(job.id, timeout_s=300):
+            pass
+    results = list(client.results(job.id)) if job.results is None else job.results
+    return [
+        Sample(pictures[result.index], result, save_annotated(pictures[result.index], result, folder))
+        for result in results
+    ]
+
+
+def save_annotated(path: Path, result: ImageResult, folder: Path) -> Path | None:
+    """Draw `result` on a copy of the picture at `path`, as `folder`/NAME.png."""
+    if result.detections is None:
+        return None
+    target = folder / f"{path.stem}.png"
+    annotate(path.read_bytes(), result.detections).save(target)
+    return target
+
+
+def describe(result: ImageResult) -> str:
+    """What was found, such as `2 circle, 1 star`; or the error."""
+    if result.detections is None:
+        return result.error.message if result.error else "no result"
+    counts = Counter(found.label for found in result.detections)
+    return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
+
+
+def sample_table(samples: list[Sample]) -> Table:
+    """What was found in each picture, for people."""
+    table = Table(title="What was found in the sample pictures", title_justify="left")
+    table.add_column("picture")
+    table.add_column("pixels", justify="right")
+    table.add_column("found", overflow="fold")
+    table.add_column("annotated picture", overflow="fold")
+    for sample in samples:
+        result = sample.result
+        pixels = f"{result.width}×{result.height}" if result.width else "?"
+        table.add_row(sample.path.name, pixels, describe(result), str(sample.annotated or "-"))
+    return table

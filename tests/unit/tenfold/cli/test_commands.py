@@ -1,0 +1,174 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tenfold.cli import main
+from tests.unit.tenfold.canned_service import CannedService, broken, canned_service, found, job
+
+
+@pytest.fixture
+def service() -> Iterator[CannedService]:
+    with canned_service() as running:
+        yield running
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 48), "white").save(path)
+    return path
+
+
+def test_one_picture_is_detected_at_once(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A single picture goes through /v1/detect, and with --json the results alone are on stdout."""
+    service.reply("POST", "/v1/detect", job(results=[found()]))
+    assert main(["detect", str(picture), "--json", "--url", service.url]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["results"][0]["detections"][0]["label"] == "circle"
+
+
+def test_people_get_their_table_on_stderr(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --json nothing is on stdout, and a summary by class is on stderr."""
+    service.reply("POST", "/v1/detect", job(results=[found()]))
+    assert main(["detect", str(picture), "--url", service.url]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1 circle" in err
+    assert "\x1b" not in err
+
+
+def test_folder_travels_as_one_job_and_partly_failing_is_3(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Several pictures are one job; the status says that some of them failed."""
+    Image.new("RGB", (5, 5)).save(picture.with_name("b.jpg"))
+    service.reply("POST", "/v1/jobs", job("queued", total=2, done=0), status=202)
+    service.reply("GET", "/v1/jobs/j1", job("succeeded", total=2, done=1, failed=1))
+    service.reply("GET", "/v1/jobs/j1/results", {"results": [found(0), broken(1)], "next_cursor": None})
+    assert main(["detect", str(picture.parent), "--format", "ndjson", "--url", service.url]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["index"] for line in lines] == [0, 1]
+
+
+def test_annotated_pictures_are_saved(service: CannedService, picture: Path, tmp_path: Path) -> None:
+    """--save-images leaves a PNG of each picture in --out."""
+    service.reply("POST", "/v1/detect", job(results=[found()]))
+    out = tmp_path / "out"
+    assert main(["detect", str(picture), "--save-images", "--out", str(out), "--url", service.url]) == 0
+    with Image.open(out / "00000-a.png") as drawn:
+        assert drawn.size == (64, 48)
+
+
+def test_refusal_is_status_1_with_the_services_words(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A problem document is one sentence on stderr."""
+    service.reply("POST", "/v1/detect", {"title": "Unprocessable", "detail": "conf is 2"}, status=422)
+    assert main(["detect", str(picture), "--conf", "2", "--url", service.url]) == 1
+    assert capsys.readouterr().err == "tenfold: Unprocessable: conf is 2\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["detect", "/nowhere/at/all.png"],
+        ["detect"],
+        ["jobs", "show"],
+        ["detect", "--no-such-flag"],
+        ["up", "--port", "many"],
+        ["up", "--port", "70000"],
+        ["up", "--device", "tpu"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_is_status_2(args: list[str]) -> None:
+    """What cannot be meant is status 2 before anything is started or asked."""
+    assert main(args) == 2
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["jobs", "list"], ["jobs", "show", "x"], ["jobs", "cancel", "x"], ["queues"], ["workers"], ["models", "list"]],
+)
+def test_server_down_is_status_4_and_no_traceback(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """With nobody there, every client command says where it looked, and ends with 4."""
+    assert main([*args, "--url", "http://127.0.0.1:9"]) == 4
+    assert "http://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_wait_that_runs_out_is_status_124(service: CannedService) -> None:
+    """A job that takes longer than --wait ends the command with 124."""
+    service.reply("GET", "/v1/jobs/j1", job("running", done=0))
+    assert main(["jobs", "watch", "j1", "--wait", "0.01", "--url", service.url]) == 124
+
+
+@pytest.mark.parametrize(("state", "failed", "status"), [("succeeded", 0, 0), ("succeeded", 1, 3), ("canceled", 0, 1)])
+def test_watch_tells_how_a_job_ended(service: CannedService, state: str, failed: int, status: int) -> None:
+    """The exit status of a watch is the job's end."""
+    service.reply("GET", "/v1/jobs/j1", job(state, failed=failed))
+    assert main(["jobs", "watch", "j1", "--url", service.url]) == status
+
+
+def test_submit_prints_the_id_alone(service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script can take the id from stdout."""
+    service.reply("POST", "/v1/jobs", job("queued", done=0), status=202)
+    assert main(["jobs", "submit", str(picture), "--url", service.url]) == 0
+    assert capsys.readouterr().out == "j1\n"
+
+
+def test_tables_show_what_the_service_tells(service: CannedService, capsys: pytest.CaptureFixture[str]) -> None:
+    """Queues, workers and models are shown with the fields that the service has."""
+    service.reply("GET", "/v1/workers", {"workers": [{"name": "w-1", "state": "idle", "levels": [0, 1]}]})
+    assert main(["workers", "--url", service.url]) == 0
+    assert "w-1" in capsys.readouterr().err
+
+
+def test_ctrl_c_cancels_what_it_waited_for_and_is_130(service: CannedService, picture: Path) -> None:
+    """Ctrl-C while waiting for pictures cancels their job and ends with 130, without a traceback."""
+    Image.new("RGB", (5, 5)).save(picture.with_name("b.jpg"))
+    service.reply("POST", "/v1/jobs", job("queued", total=2, done=0), status=202)
+    service.reply("GET", "/v1/jobs/j1", job("running", total=2, done=0))
+    service.reply("DELETE", "/v1/jobs/j1", job("canceled", total=2, done=0))
+    command = [sys.executable, "-m", "tenfold", "detect", str(picture.parent), "--url", service.url]
+    waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not any(asked.method == "GET" for asked in service.asked):
+        assert waiting.poll() is None
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=20)
+    assert waiting.returncode == 130
+    assert "Traceback" not in err
+    assert service.asked[-1].method == "DELETE"
+
+
+def test_wrong_setting_stops_a_command_with_2(tmp_path: Path) -> None:
+    """A wrong variable is one line with what is allowed."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tenfold", "up", "--data-dir", str(tmp_path)],
+        env={**os.environ, "TENFOLD_BATCH_SIZE": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "TENFOLD_BATCH_SIZE is 'none'" in ended.stderr
+
+
+def test_commands_never_load_torch() -> None:
+    """The commands' process holds neither torch nor any service."""
+    code = (
+        "import sys, tenfold.cli.app, tenfold.local\n"
+        "print([m for m in ('torch', 'gateway', 'scheduler', 'inference_worker', 'models') if m in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
