@@ -1,6 +1,7 @@
 """``python -m models.train.export --folder FOLDER --out FILE``: the averaged weights of a training as a weights file.
 
-Weights are written in half precision: half the size, and no difference in what is found.
+Kernels are written in half precision: half the size, and no difference in what is found. The statistics of the batch
+norms stay as they are, since a small variance has few bits left in half.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def export(training: Path, out: Path) -> None:
     state = checkpoint.load(training)["average"]
     config = YoloConfig(len(LABELS))
     load_strictly(Yolo(config), state, str(training))
-    halved = {name: value.to(torch.float16) if value.is_floating_point() else value for name, value in state.items()}
+    halved = {name: value.to(torch.float16) if value.ndim > 1 else value for name, value in state.items()}
     metadata = WeightsMetadata(ARCHITECTURE, config.to_json(), LABELS, SIZES, max(STRIDES), DESCRIPTION)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_weights(out, halved, metadata)

@@ -37,7 +37,7 @@ class Loss:
 
 def detection_loss(output: HeadOutput, objects: Objects, bins: int, weights: LossWeights) -> Loss:
     """The loss of what the head said about a batch whose objects are known; ``bins`` as the network has them."""
-    boxes = decode_edges(output, bins)
+    boxes = decode_edges(output.edges, output.centres, output.strides)
     goal = assign(output.classes.detach().float().sigmoid(), boxes.detach(), output.centres, objects)
     amount = goal.scores.sum().clamp(min=1)
     classes = functional.binary_cross_entropy_with_logits(output.classes.float(), goal.scores, reduction="sum") / amount

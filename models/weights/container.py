@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from models.weights.errors import WeightsError
@@ -74,7 +75,7 @@ class WeightsMetadata:
 def write_weights(path: Path, state: Mapping[str, Tensor], metadata: WeightsMetadata) -> None:
     """Writes a state dict with its metadata."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    save_file(tensors, path, metadata=metadata.to_header())
+    path.write_bytes(to_bytes(tensors, metadata.to_header()))
 
 
 def read_metadata(path: Path) -> WeightsMetadata:

@@ -18,6 +18,8 @@ from models.yolo.config import YoloConfig
 from models.yolo.layers import C2f, ConvUnit, Sppf
 
 STRIDES = (8, 16, 32)
+LOGIT_SLACK = 0.01
+"""Lets a little too much pass, since a sigmoid rounds otherwise than its inverse; the exact test is the selection's."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class HeadOutput:
     classes: Tensor
     centres: Tensor
     strides: Tensor
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """A picture's possible objects, on the CPU: ``boxes`` (n, 4) xyxy in input pixels, ``scores`` (n, C) in 0..1."""
+
+    boxes: Tensor
+    scores: Tensor
 
 
 class Backbone(nn.Module):
@@ -117,10 +127,19 @@ class Yolo(nn.Module):
         centres, strides = cells(x.shape[2], x.shape[3], x.device)
         return HeadOutput(edges, classes, centres, strides)
 
-    def predict(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes (B, A, 4) xyxy in input pixels and scores (B, A, C) in 0..1."""
-        output = self(x)
-        return decode_edges(output, self.config.bins), output.classes.float().sigmoid()
+    def predict(self, x: Tensor, conf: float) -> list[Candidates]:
+        """What each picture of ``x`` may hold: the cells that are at least about ``conf`` sure of some class.
+
+        Few cells are, so boxes are decoded for those alone. All of it comes back to the CPU in one copy a tensor.
+        """
+        output: HeadOutput = self(x)
+        sure = output.classes.amax(-1) >= _logit(conf) - LOGIT_SLACK
+        picture, cell = sure.nonzero(as_tuple=True)
+        boxes = decode_edges(output.edges[picture, cell], output.centres[cell], output.strides[cell]).cpu()
+        scores = output.classes[picture, cell].float().sigmoid().cpu()
+        counts = torch.bincount(picture, minlength=len(x)).tolist()
+        pairs = zip(torch.split(boxes, counts), torch.split(scores, counts), strict=True)
+        return [Candidates(*pair) for pair in pairs]
 
     def fuse(self) -> Yolo:
         """Folds all batch norms; for evaluation only. Returns itself."""
@@ -142,12 +161,22 @@ def cells(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor
     return torch.cat(centres), torch.cat(strides)
 
 
-def decode_edges(output: HeadOutput, bins: int) -> Tensor:
-    """Boxes (B, A, 4) xyxy in input pixels: each edge is the expectation of its distribution."""
-    batch, rows, _ = output.edges.shape
-    distances = torch.arange(bins, device=output.edges.device, dtype=torch.float32)
-    expected = output.edges.float().view(batch, rows, 4, bins).softmax(-1) @ distances * output.strides
-    return torch.cat([output.centres - expected[..., :2], output.centres + expected[..., 2:]], dim=-1)
+def decode_edges(edges: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
+    """Boxes (..., 4) xyxy in input pixels: each edge is the expectation of its distribution.
+
+    ``edges`` (..., 4 * bins) are logits of left, top, right and bottom; ``centres`` (..., 2) and ``strides`` (..., 1)
+    are in pixels.
+    """
+    distributions = edges.float().reshape(*edges.shape[:-1], 4, -1).softmax(-1)
+    distances = torch.arange(distributions.shape[-1], device=edges.device, dtype=torch.float32)
+    reach = distributions @ distances * strides
+    return torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], dim=-1)
+
+
+def _logit(probability: float) -> float:
+    if probability <= 0 or probability >= 1:
+        return math.copysign(math.inf, probability - 0.5)
+    return math.log(probability / (1 - probability))
 
 
 def _branch(c_in: int, inner: int, c_out: int) -> nn.Sequential:
