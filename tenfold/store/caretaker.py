@@ -1,4 +1,4 @@
-"""What keeps the keyspace bounded: lifetimes, byte bounds, abandoned uploads. The active scheduler runs it each second."""
+"""What keeps the keyspace bounded: lifetimes, byte bounds, abandoned uploads. The scheduler runs it each second."""
 
 from __future__ import annotations
 

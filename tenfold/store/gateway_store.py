@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -236,7 +236,7 @@ class GatewayStore:
         """What the scheduler did with the job, in order."""
         return [msgspec.json.decode(raw) for raw in await self.client.lrange(self.keys.trace(job_id), 0, -1)]
 
-    async def changes(self) -> AsyncIterator[str]:
+    async def changes(self) -> AsyncGenerator[str]:
         """Ids of jobs as they move on, for ever.
 
         Raises:

@@ -1,7 +1,7 @@
 """Every key that Tenfold uses in Redis, built here and nowhere else.
 
-``{p}`` is the prefix (``tenfold:`` unless set), ``{id}`` a job, ``{i}`` an image's index. Owners, who write it: g gateway,
-s scheduler, w worker.
+``{p}`` is the prefix (``tenfold:`` unless set), ``{id}`` a job, ``{i}`` an image's index. Owners are who writes it:
+g gateway, s scheduler, w worker.
 
 =========================  =======  =====  ========================================  ==================================
 key                        type     owner  lifetime                                  size
@@ -16,7 +16,7 @@ key                        type     owner  lifetime                             
 {p}job:{id}:results        hash     g s w  as the job, or until result_bytes_max     one JSON an image
 {p}job:{id}:order          list     g s w  as the job                                one index an image, as committed
 {p}job:{id}:trace          list     s      as the job                                <= 256 entries
-{p}job:{id}:losses         hash     s      as the job                                one field an image whose worker died
+{p}job:{id}:losses         hash     s      as the job                                one field an image that lost one
 {p}blob:{id}:{i}           string   g      until run, then keep_images_s; swept      the encoded image
 {p}upload:{id}             hash     g      while the body arrives                    2 fields
 {p}uploads                 zset     g s    while bodies arrive                       one member an upload in progress
@@ -93,6 +93,9 @@ class Keys:
 
     def trace(self, job_id: str) -> str:
         return f"{self.job(job_id)}:trace"
+
+    def losses(self, job_id: str) -> str:
+        return f"{self.job(job_id)}:losses"
 
     @property
     def blob_prefix(self) -> str:

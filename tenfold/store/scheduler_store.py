@@ -37,11 +37,16 @@ STANDINGS_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ActiveJob:
-    """A job that is not final, as a new leader finds it: ``settled`` images have a result or an error."""
+    """A job that is not final, as a new leader finds it.
+
+    Attributes:
+        settled: indexes that have a result or an error.
+        alone: indexes that cost so many workers that they run alone.
+    """
 
     job: Submission
     settled: frozenset[int]
-    open_batches: frozenset[str] = frozenset()
+    alone: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,10 @@ class SchedulerStore:
         keys = [self.keys.leader, RQ_JOB_PREFIX + batch_id, queue, self.keys.doorbell(pool, level), self.keys.claims]
         return bool(call(self.client, "requeue", keys, [token, batch_id]))
 
+    def waiting_batches(self) -> list[LiveBatch]:
+        """Batches that no worker holds, in the order of their dispatch."""
+        return [batch for batch in self._live_batches() if batch.worker is None]
+
     # Inside
 
     def _led(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> object:
@@ -271,10 +280,12 @@ class SchedulerStore:
             for job_id in ids[start : start + 500]:
                 pipe.hget(self.keys.job(job_id.decode()), "submission")
                 pipe.lrange(self.keys.order(job_id.decode()), 0, -1)
+                pipe.hgetall(self.keys.losses(job_id.decode()))
             replies = pipe.execute()
-            for raw, order in zip(replies[::2], replies[1::2], strict=True):
+            for raw, order, losses in zip(replies[::3], replies[1::3], replies[2::3], strict=True):
                 if raw is not None:
-                    jobs.append(ActiveJob(decode(raw, Submission), frozenset(map(int, order))))
+                    alone = frozenset(int(index) for index, count in losses.items() if int(count) >= LOSSES_MAX - 1)
+                    jobs.append(ActiveJob(decode(raw, Submission), frozenset(map(int, order)), alone))
         return jobs
 
     @property

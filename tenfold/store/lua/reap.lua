@@ -15,9 +15,10 @@ local k = {batches = KEYS[2], claims = KEYS[3], computing = KEYS[4], leases = KE
 local fatal = tonumber(ARGV[5])
 
 local function failure(index, record, worker, losses)
-  return cjson.encode({v = 1, index = tonumber(index), width = cjson.null, height = cjson.null, detections = cjson.null, attempts = losses,
+  local body = cjson.encode({index = tonumber(index), width = cjson.null, height = cjson.null, detections = cjson.null, attempts = losses,
     error = {code = 'worker_lost', message = string.format('%d workers were lost while they computed this image; it is not tried again', losses)},
     timing = cjson.null, batch = {id = record.id, size = #record.items, level = record.level, worker = worker}})
+  return '{"v":1,' .. string.sub(body, 2) -- the version leads, as tenfold.contract.codec wants it
 end
 
 local function computing_of(id)

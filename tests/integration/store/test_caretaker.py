@@ -1,0 +1,120 @@
+"""What keeps Redis bounded: nothing that is over stays, and nothing that is needed goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tenfold.contract.errors import StoreUnavailable
+from tenfold.contract.states import JobState
+from tenfold.store.caretaker import Caretaker
+from tenfold.store.server import Needs, check_server
+from tests.integration.store.store_world import World
+
+
+def caretaker(world: World, **changes: Any) -> Caretaker:
+    bounds: dict[str, Any] = {
+        "keep_images_s": 60.0,
+        "kept_bytes_max": 10**6,
+        "result_ttl_s": 100,
+        "result_bytes_max": 10**6,
+    }
+    return Caretaker(world.client, world.keys, **{**bounds, **changes})
+
+
+def run_job(world: World, job_id: str, count: int) -> None:
+    world.submit(job_id, count)
+    world.dispatch(f"1-{job_id}", [(job_id, index) for index in range(count)])
+    worker = world.worker()
+    claim = worker.claim()
+    assert claim is not None
+    world.finish(worker, claim)
+
+
+def now_ms(world: World) -> float:
+    seconds, micros = world.client.time()
+    return float(seconds * 1000 + micros / 1000)
+
+
+def test_kept_images_go_oldest_first_beyond_the_bound(world: World) -> None:
+    """Kept images stay under the bound of bytes, and the newest stay."""
+    run_job(world, "a", 3)
+    run_job(world, "b", 3)
+    care = caretaker(world, kept_bytes_max=9)
+    assert care.drop_kept_images(now_ms(world)) == 3
+    assert [world.client.exists(world.keys.blob("a", i)) for i in range(3)] == [0, 0, 0]
+    assert [world.client.exists(world.keys.blob("b", i)) for i in range(3)] == [1, 1, 1]
+    assert world.client.hget(world.keys.totals, "kept_bytes") == b"9"
+
+
+def test_kept_images_go_when_their_time_is_over(world: World) -> None:
+    """After keep_images_s nothing of an image is left, nor a trace in the index."""
+    run_job(world, "a", 2)
+    assert caretaker(world).drop_kept_images(now_ms(world) + 61_000) == 2
+    assert world.client.zcard(world.keys.kept) == 0
+    assert world.client.hget(world.keys.totals, "kept_bytes") == b"0"
+
+
+def test_results_go_oldest_job_first_beyond_the_bound(world: World) -> None:
+    """Over the bound of result bytes the oldest final job loses its results and says so."""
+    run_job(world, "a", 3)
+    run_job(world, "b", 3)
+    total = int(world.client.hget(world.keys.totals, "result_bytes"))
+    assert caretaker(world, result_bytes_max=total - 1).drop_results() == 1
+    assert world.client.exists(world.keys.results("a")) == 0
+    assert world.client.exists(world.keys.results("b")) == 1
+    assert world.ask("job", "a").results_gone
+    assert int(world.client.hget(world.keys.totals, "result_bytes")) == total // 2
+
+
+def test_jobs_leave_the_lists_with_their_keys(world: World) -> None:
+    """Once a job's keys have run out, no list names it and its bytes are no longer counted."""
+    run_job(world, "a", 1)
+    assert caretaker(world).drop_old_jobs(now_ms(world)) == 0
+    assert caretaker(world).drop_old_jobs(now_ms(world) + 101_000) == 1
+    assert world.client.zcard(world.keys.jobs) == 0
+    assert world.client.zcard(world.keys.jobs_of("c")) == 0
+    assert world.client.hget(world.keys.totals, "result_bytes") == b"0"
+
+
+def test_an_abandoned_upload_leaves_nothing(world: World) -> None:
+    """What an upload stored before its client went away is swept."""
+    before = set(world.client.keys("*"))
+    world.ask("begin_upload", "u", "c", now_ms(world))
+    world.ask("begin_image", "u", 0, now_ms(world))
+    world.ask("write_image", "u", 0, 0, b"abc")
+    assert caretaker(world).abandon_uploads(now_ms(world)) == 0
+    world.ask("abandon_upload", "u")
+    assert caretaker(world).abandon_uploads(now_ms(world)) == 1
+    assert set(world.client.keys("*")) == before
+
+
+def test_a_canceled_jobs_images_are_swept_but_for_those_that_ran(world: World) -> None:
+    """Images that never ran go with their job; those with a result stay as long as any."""
+    world.submit("j", 3)
+    world.dispatch("1-1", [("j", 1)])
+    worker = world.worker()
+    claim = worker.claim()
+    assert claim is not None
+    world.finish(worker, claim)
+    world.ask("end_job", "j", JobState.CANCELED)
+    assert caretaker(world).sweep_ended_jobs() == 1
+    assert [world.client.exists(world.keys.blob("j", i)) for i in range(3)] == [0, 1, 0]
+    assert world.client.exists(world.keys.sweeps) == 0
+
+
+def test_a_server_that_could_drop_work_is_refused(world: World) -> None:
+    """An evicting or too small server is refused with what to set; ours has an append-only file."""
+    needs = Needs(2**31, 2**28, 2**30)
+    assert check_server(world.client, needs) == []
+    world.client.config_set("maxmemory", 2**30)
+    try:
+        with pytest.raises(StoreUnavailable, match="needs 3840 MiB"):
+            check_server(world.client, needs)
+        world.client.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(StoreUnavailable, match="noeviction"):
+            check_server(world.client, needs)
+    finally:
+        world.client.config_set("maxmemory", 0)
+        world.client.config_set("maxmemory-policy", "noeviction")
