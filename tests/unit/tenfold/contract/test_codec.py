@@ -1,0 +1,51 @@
+"""The codec: what goes out comes back, and what is not ours is refused."""
+
+import pytest
+
+from tenfold.contract.codec import decode, decode_event, encode, encode_event
+from tenfold.contract.errors import BadMessage
+from tenfold.contract.events import BatchClaimed, BatchEnded, EndReason
+from tenfold.contract.records import BatchRecord, DetectOptions, ItemError, ItemResult, JobShare, lane_name
+
+BATCH = BatchRecord(
+    "000001-000000001", "toy", "toy@1-64", "toy", "1", 64, 0, [("j", 0)], {"j": JobShare(DetectOptions(conf=0.5), 1.5)}
+)
+
+
+def test_a_record_survives_its_way() -> None:
+    """A decoded record equals the encoded one, defaults and nesting included."""
+    assert decode(encode(BATCH), BatchRecord) == BATCH
+    assert decode(encode(DetectOptions()), DetectOptions) == DetectOptions()
+    result = ItemResult(3, None, None, None, ItemError("invalid_image", "cut short"))
+    assert decode(encode(result), ItemResult) == result
+
+
+def test_an_event_survives_its_way() -> None:
+    """A decoded event is of its kind and equal."""
+    event = BatchEnded("b", "w", EndReason.PREEMPTED, [3, 4], [(3, 12.5)])
+    assert decode_event(encode_event(event)) == event
+    assert decode_event(b'{"type":"batch_claimed","batch_id":"b","worker":"w"}') == BatchClaimed("b", "w")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", b'{"v":2,"conf":0.5}', b'{"conf":0.5}', b'{"v":1,"conf":"high"}', b"\x80\x04pickled", b'{"v":1'],
+)
+def test_what_is_not_ours_is_refused(data: bytes) -> None:
+    """Other versions, other kinds and other bytes raise BadMessage instead of being guessed at."""
+    with pytest.raises(BadMessage):
+        decode(data, DetectOptions)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"type":"os.system"}', b"[1]"])
+def test_an_unknown_event_is_refused(data: bytes) -> None:
+    """An event of no known kind raises BadMessage."""
+    with pytest.raises(BadMessage):
+        decode_event(data)
+
+
+def test_a_lane_never_runs_into_the_keys_around_it() -> None:
+    """A model's name may hold anything; in a lane only what cannot be taken for a separator remains."""
+    assert lane_name("demo", "a1b2", 320) == "demo@a1b2-320"
+    assert lane_name("synthetic:base_ms=5,item_ms=2", "1", 64) == "synthetic_base_ms_5_item_ms_2@1-64"
+    assert ":" not in lane_name("a:b/c d", "1", 64)
