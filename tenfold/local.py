@@ -125,8 +125,7 @@ class _System:
             await asyncio.sleep(0.2)
             if server.process is not None and server.process.poll() is None:
                 continue
-            now = time.monotonic()
-            delay_s = restarts.delay_after(now, now - started_at)
+            delay_s = restarts.delay_after(time.monotonic() - started_at)
             self._say("redis", f"ended; starting it again in {delay_s:g} s")
             await asyncio.sleep(delay_s)
             started_at = time.monotonic()

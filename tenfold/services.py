@@ -28,5 +28,7 @@ def become(name: str, args: Sequence[str]) -> None:
     try:
         runpy.run_module(module, run_name="__main__")
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in {own for own, _ in MODULES.values()} | {"tenfold"}:
+            raise  # a part of Tenfold itself: no extra would bring it
         needs = f"; pip install 'tenfold[{extra}]'" if extra else ""
         raise SystemExit(f"tenfold: {name} needs the module {error.name}, which is not installed{needs}") from error

@@ -101,8 +101,7 @@ class Supervisor:
         while True:
             started_at = time.monotonic()
             status = await self._run_once(child)
-            ended_at = time.monotonic()
-            delay_s = restarts.delay_after(ended_at, ended_at - started_at)
+            delay_s = restarts.delay_after(time.monotonic() - started_at)
             how = f"was killed by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
             if not self._settled and restarts.is_hopeless(status):
                 said = "".join(f"\n  {line}" for line in child.last_lines)

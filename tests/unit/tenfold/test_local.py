@@ -1,0 +1,66 @@
+import io
+import socket
+
+import pytest
+from rich.console import Console
+
+from tenfold.local import LogStream, PortTaken, address_of, free_port, services_of
+from tenfold.settings import Settings
+
+
+def test_taken_port_is_named_with_the_flag_that_helps() -> None:
+    """A port where something listens is refused before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=rf"127.0.0.1:{port}.*--port"):
+            free_port("127.0.0.1", port)
+
+
+def test_port_0_takes_a_free_one() -> None:
+    """Port 0 becomes a port on which something can listen at once."""
+    port = free_port("127.0.0.1", 0)
+    with socket.create_server(("127.0.0.1", port)):
+        assert port > 0
+
+
+def test_address_that_is_none_is_refused() -> None:
+    """A host that no machine has is the same clear error."""
+    with pytest.raises(PortTaken, match="no.such.host.invalid"):
+        free_port("no.such.host.invalid", 8000)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("[::1]", "http://[::1]:8000"),
+        ("localhost", "http://localhost:8000"),
+    ],
+)
+def test_ready_line_names_an_address_that_answers(host: str, url: str) -> None:
+    """Wherever the gateway listens, the address that is told is one that this machine can open."""
+    assert address_of(Settings(host=host)) == url
+
+
+def test_stop_order_is_gateway_workers_scheduler() -> None:
+    """Nothing new may come in while workers finish, and the scheduler outlives them."""
+    phases = [[service.name for service in phase] for phase in services_of(Settings(workers=2))]
+    assert phases[0] == ["gateway"]
+    assert phases[1][:2] == ["worker-1", "worker-2"]
+    assert phases[-1] == ["scheduler"]
+
+
+def test_what_a_process_says_is_data() -> None:
+    """Markup in a line is printed as it stands, after the name of who said it."""
+    out = io.StringIO()
+    LogStream(Console(file=out, width=80), ["up", "worker-1"])("worker-1", "[red]not markup[/red] [1, 2]")
+    assert out.getvalue() == "worker-1 │ [red]not markup[/red] [1, 2]\n"
+
+
+def test_long_lines_are_not_wrapped() -> None:
+    """A line stays one line, whatever the terminal's width."""
+    out = io.StringIO()
+    LogStream(Console(file=out, width=20), ["up"])("up", "word " * 30)
+    assert out.getvalue().count("\n") == 1
