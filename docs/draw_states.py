@@ -9,8 +9,8 @@ from tenfold.contract.states import ITEM_TRANSITIONS, JOB_TRANSITIONS
 
 PAGE = Path(__file__).with_name("states.md")
 INTRODUCTION = """\
-Drawn from the tables in `tenfold/contract/states.py` by `python docs/draw_states.py`; a test fails where this page is older than
-the tables. A move that is not drawn raises `IllegalTransition` and changes nothing."""
+Drawn from the tables in `tenfold/contract/states.py` by `python docs/draw_states.py`; a test fails where this page is
+older than the tables. A move that is not drawn raises `IllegalTransition` and changes nothing."""
 
 
 def diagram(table: Mapping[str, Mapping[str, str]]) -> str:
