@@ -43,7 +43,7 @@ def services_of(settings: Settings) -> list[list[Service]]:
         "gateway", services.command_line("gateway", "--host", settings.host, "--port", str(settings.port))
     )
     workers = [
-        Service(name, services.command_line("worker", "--name", name))
+        Service(name, services.command_line("worker", "--name", name, *_threads(settings)))
         for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
     ]
     return [[gateway], workers, [Service("scheduler", services.command_line("scheduler"))]]
@@ -89,7 +89,7 @@ class _System:
     async def run(self) -> int:
         async with self._redis() as (url, guard):
             env = {**os.environ, **replace(self._settings, redis_url=url).environment(), "PYTHONUNBUFFERED": "1"}
-            supervisor = Supervisor(self._services, _with_threads(env, self._settings), self._say)
+            supervisor = Supervisor(self._services, env, self._say)
             with _signals(lambda: self._on_signal(supervisor)):
                 supervisor.start()
                 try:
@@ -195,10 +195,10 @@ class _System:
             self._say("up", f"the sample run failed: {error}")
 
 
-def _with_threads(env: dict[str, str], settings: Settings) -> dict[str, str]:
-    """Several workers share the cores: without a word from the user, each takes its part."""
+def _threads(settings: Settings) -> tuple[str, ...]:
+    """Several workers share the cores; a lone one takes them all, as it does by itself."""
     share = max(1, (os.cpu_count() or 1) // settings.workers)
-    return env if settings.workers == 1 or "OMP_NUM_THREADS" in env else {**env, "OMP_NUM_THREADS": str(share)}
+    return () if settings.workers == 1 else ("--threads", str(share))
 
 
 def free_port(host: str, port: int) -> int:
