@@ -1,0 +1,58 @@
+"""``python -m inference_worker``: one inference worker. Any number may run."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+
+from inference_worker.stopping import StopFlag
+from tenfold.contract.errors import SettingsError
+from tenfold.settings import exit_for, load_or_exit
+
+log = logging.getLogger("tenfold.worker")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tenfold worker", description="Runs batches of images with its model resident."
+    )
+    parser.add_argument("--name", default="worker", help="what it is called in queues, results and logs")
+    parser.add_argument("--levels", type=_levels, help="the levels it serves, such as 0 or 0,1,2 (default: all)")
+    parser.add_argument("--model", help="a model's name or a weights file (TENFOLD_MODEL)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (TENFOLD_DEVICE)")
+    parser.add_argument(
+        "--threads", type=int, help="threads that the model computes with on a CPU (default: every core)"
+    )
+    parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
+    return parser
+
+
+def _levels(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Exit status 1 where it cannot serve, 2 where a setting is wrong."""
+    flags = _parser().parse_args(arguments)
+    settings = load_or_exit({name: getattr(flags, name) for name in ("model", "device", "redis_url")})
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    logging.Formatter.converter = time.gmtime
+    # Torch is loaded only now, so that a wrong setting is told at once and a signal during the load is heeded.
+    stop = StopFlag()
+    stop.install()
+    from inference_worker.service import Choice, run
+
+    try:
+        run(settings, Choice(flags.name, flags.levels, flags.threads), stop)
+    except SettingsError as error:
+        exit_for(error)
+    except ValueError as error:
+        log.error("the model cannot be served: %s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Running one batch: decode beside, compute in pieces, and ask between them whether something more urgent waits."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from inference_worker.cost import CostCurve
+from inference_worker.decoders import Decoded, Decoders
+from inference_worker.detecting import CarefulDetector
+from inference_worker.outcome import Found, to_result
+from inference_worker.pieces import PiecePolicy, cut
+from models.detector import DetectOptions, Detector
+from tenfold.contract.events import BatchEnded, EndReason
+from tenfold.contract.records import BatchInfo, BatchRecord, ItemResult, Timing
+from tenfold.contract.records import DetectOptions as AskedOptions
+from tenfold.store.worker_store import Claim
+
+Advance = Callable[[int, int], str]
+"""Asks before positions ``start`` to ``stop`` (excluded) compute: ``go``, ``yield`` or ``lost``."""
+Blobs = Callable[[Iterable[tuple[str, int]]], Sequence[bytes | None]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch came to: the event that ends it and (job id, result) of each image that ran."""
+
+    event: BatchEnded
+    results: list[tuple[str, ItemResult]]
+    took_s: float
+
+
+@dataclass(slots=True)
+class _Run:
+    """A batch on its way."""
+
+    claim: Claim
+    claimed_ms: float
+    decoding: dict[int, Future[Decoded]]
+    options: dict[str, DetectOptions]
+    info: BatchInfo
+    began_s: float
+    results: list[tuple[str, ItemResult]] = field(default_factory=list)
+    pieces: list[tuple[int, float]] = field(default_factory=list)
+    computed: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def batch(self) -> BatchRecord:
+        return self.claim.batch
+
+
+class BatchRunner:
+    """Runs batches in the calling thread, which must be the process's main one (torch is half as fast in any other).
+
+    Args:
+        worker: the worker's name, as it stands in results.
+        blobs: where images come from.
+        stopping: whether the worker was told to stop; asked between pieces.
+    """
+
+    def __init__(
+        self, worker: str, detector: Detector, decoders: Decoders, blobs: Blobs, stopping: Callable[[], bool]
+    ) -> None:
+        self._worker = worker
+        self._labels = detector.spec.labels
+        self._detector = CarefulDetector(detector)
+        self._decoders = decoders
+        self._blobs = blobs
+        self._stopping = stopping
+        self._curves: defaultdict[str, CostCurve] = defaultdict(CostCurve)
+        self._policy = PiecePolicy()
+
+    def curve(self, lane: str) -> CostCurve:
+        """The cost curve of ``lane``."""
+        return self._curves[lane]
+
+    def run(self, claim: Claim, advance: Advance, claimed_ms: float) -> Outcome | None:
+        """Run what ``claim`` holds, or None where the lease was lost on the way: nothing may be committed then.
+
+        Args:
+            claimed_ms: when it was claimed, on Redis' clock.
+
+        Raises:
+            DeviceLost: the process is to end; the lease then runs out.
+        """
+        began_s = time.perf_counter()
+        self._policy.claimed(claim.place, began_s)
+        batch = claim.batch
+        options = {job_id: _options(share.options) for job_id, share in batch.jobs.items()}
+        info = BatchInfo(batch.id, len(claim.positions), batch.level, self._worker)
+        run = _Run(claim, claimed_ms, self._start_decoding(claim), options, info, began_s)
+        try:
+            return self._in_pieces(run, advance)
+        finally:
+            for future in run.decoding.values():
+                future.cancel()
+
+    def _start_decoding(self, claim: Claim) -> dict[int, Future[Decoded]]:
+        positions = claim.positions
+        raw = self._blobs(claim.batch.items[position] for position in positions)
+        return dict(zip(positions, self._decoders.start(raw, claim.batch.size), strict=True))
+
+    def _in_pieces(self, run: _Run, advance: Advance) -> Outcome | None:
+        positions = run.claim.positions
+        curve = self._curves[run.batch.lane]
+        count = self._policy.count(curve, len(positions), run.claim.place, run.began_s)
+        reason, left = EndReason.FINISHED, positions
+        for number, piece in enumerate(cut(positions, count)):
+            # The first piece always runs, so that a batch never goes back with nothing done.
+            answer = advance(piece[0], piece[-1] + 1) if count > 1 else "go"
+            if answer == "lost":
+                return None
+            if number and (answer == "yield" or self._stopping()):
+                reason = EndReason.PREEMPTED if answer == "yield" else EndReason.STOPPED
+                break
+            self._compute(run, piece)
+            left = left[len(piece) :]
+        self._learn(run, curve, reason)
+        return self._outcome(run, reason, left)
+
+    def _compute(self, run: _Run, piece: list[int]) -> None:
+        began = time.perf_counter()
+        decoded = {position: run.decoding[position].result() for position in piece}
+        ready = [position for position in piece if decoded[position].prepared is not None]
+        images = [image.prepared for image in decoded.values() if image.prepared is not None]
+        options = [run.options[run.batch.items[position][0]] for position in ready]
+        detecting = time.perf_counter()
+        found = dict(zip(ready, self._detector.detect(images, options) if images else [], strict=True))
+        inference_ms = _ms_since(detecting)
+        if found and all(one.attempts == 1 and one.error is None for one in found.values()):
+            run.computed.append((len(found), inference_ms))
+        for position in piece:
+            self._note(run, position, decoded[position], found.get(position), inference_ms)
+        run.pieces.append((len(piece), _ms_since(began)))
+
+    def _note(self, run: _Run, position: int, decoded: Decoded, found: Found | None, inference_ms: float) -> None:
+        job_id, index = run.batch.items[position]
+        waited_ms = max(0.0, run.claimed_ms - run.batch.jobs[job_id].submitted_ms)
+        timing = Timing(
+            queued_ms=round(waited_ms, 3),
+            decode_ms=round(decoded.took_ms, 3),
+            inference_ms=round(inference_ms, 3) if found is not None else 0.0,
+        )
+        end = found or Found(None, decoded.error)
+        run.results.append((job_id, to_result(index, decoded, end, timing, run.info, self._labels)))
+
+    def _learn(self, run: _Run, curve: CostCurve, reason: EndReason) -> None:
+        self._policy.ran(curve, run.computed)
+        for images, took_ms in run.computed:
+            curve.record(images, took_ms)
+        if reason is EndReason.PREEMPTED:
+            self._policy.yielded(run.claim.place, time.perf_counter())
+
+    def _outcome(self, run: _Run, reason: EndReason, left: list[int]) -> Outcome:
+        pieces = [(images, round(took_ms, 3)) for images, took_ms in run.pieces]
+        event = BatchEnded(run.batch.id, self._worker, reason, left, pieces)
+        return Outcome(event, run.results, time.perf_counter() - run.began_s)
+
+
+def _options(asked: AskedOptions) -> DetectOptions:
+    # The gateway has checked them; a detector that raised for one image's would cost its neighbours a run.
+    return DetectOptions(_share(asked.conf), _share(asked.iou), max(1, asked.max_detections))
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, value))
+
+
+def _ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000

@@ -1,0 +1,165 @@
+"""The RQ worker: registered with RQ like any other, with a loop of its own that claims, runs and commits batches.
+
+RQ's own loop is not used: it loses a job when the worker dies between its pop and its registration, and needs some
+eighteen round trips a job. Here a batch needs three: claim (which registers it with RQ), images, commit. Nothing is
+ever forked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.worker import BaseWorker, WorkerStatus
+
+from inference_worker.beat import Held
+from inference_worker.job import BatchJob, JobRefused
+from inference_worker.outage import Outage
+from inference_worker.runner import BatchRunner, Outcome
+from inference_worker.stopping import StopFlag
+from tenfold.contract.errors import BadMessage
+from tenfold.contract.records import ModelInfo, WorkerInfo
+from tenfold.store.connection import BLOCK_S, BytesRedis
+from tenfold.store.worker_store import RQ_WORKER_TTL_S, Claim, WorkerStore
+
+log = logging.getLogger("tenfold.worker")
+
+
+class InferenceWorker(BaseWorker):
+    """A worker of one pool. ``serve`` runs until it is told to stop; ``pulse`` is called from the beat's thread.
+
+    Args:
+        store: its side of the keyspace; the queues that it names are those that RQ's tools show for this worker.
+        info: what it announces of itself.
+        model: what it announces of its model.
+        batch_size: how many images a claim marks as computing.
+    """
+
+    job_class = BatchJob
+    redis_offset_ms = 0.0
+
+    def __init__(self, store: WorkerStore, info: WorkerInfo, model: ModelInfo, batch_size: int, stop: StopFlag) -> None:
+        names = [name for level in store.queues for name in level]
+        super().__init__(
+            names, name=info.name, connection=store.client, serializer=JSONSerializer, worker_ttl=RQ_WORKER_TTL_S
+        )
+        self.held = Held()
+        self._store = store
+        self._info = info
+        self._model = model
+        self._batch_size = batch_size
+        self._stop = stop
+        self._outage = Outage(stop)
+
+    def serve(self, runner: BatchRunner) -> None:
+        """Claim, run and commit batches until the stop flag is set; what is held then is committed or handed back."""
+        while not self._stop:
+            claim = self._next()
+            if claim is not None:
+                self._run(claim, runner)
+
+    def pulse(self, batches: Sequence[str]) -> None:
+        """Tell Redis that this worker lives and holds ``batches``; announce it where Redis does not know it."""
+        if not self._is_known():
+            self._announce()
+        if not self._store.beat(self._info, batches):
+            log.warning("a lease was lost while its batch ran: its results will be dropped")
+
+    def leave(self) -> None:
+        """Say goodbye, to the scheduler and to RQ. The beat must have stopped: it would announce the worker again."""
+        self._store.leave()
+        self.register_death()  # type: ignore[no-untyped-call]
+
+    def blobs(self, items: Iterable[tuple[str, int]]) -> Sequence[bytes | None]:
+        """The encoded images of ``items``; waits while Redis is away."""
+        wanted = list(items)
+        return self._outage.retry(lambda: self._store.blobs(wanted))
+
+    def execute_job(self, job: Job, queue: Queue) -> NoReturn:
+        """Refuse: batches are run by claim alone."""
+        raise JobRefused(f"{self.name} runs no job by name, and {job.id} of {queue.name} names one")
+
+    def _set_connection(self, connection: BytesRedis) -> BytesRedis:
+        # RQ would raise the socket timeout to what its own blocking reads need; ours block for a second.
+        return connection
+
+    def _next(self) -> Claim | None:
+        """The next batch, or None after waiting for one in vain."""
+        try:
+            claim = self._store.claim(computing=self._batch_size)
+            if claim is None:
+                self._store.wait(self._info.pool, self._info.levels, BLOCK_S)
+        except BadMessage as error:
+            log.error("a batch cannot be read and is left to its lease: %s", error)
+            return None
+        except RedisError as error:
+            self._outage.noticed(error)
+            return None
+        self._outage.over()
+        return claim
+
+    def _run(self, claim: Claim, runner: BatchRunner) -> None:
+        batch_id = claim.batch.id
+        self.held.add(batch_id)
+        try:
+            with self.held.computing():
+                outcome = runner.run(claim, lambda start, stop: self._advance(claim, start, stop), self.redis_now_ms())
+            if outcome is None or not self._commit(outcome):
+                self._lost(batch_id)
+        finally:
+            self.held.remove(batch_id)
+
+    def _advance(self, claim: Claim, start: int, stop: int) -> str:
+        try:
+            return self._store.advance(claim, start, stop)
+        except RedisError as error:
+            # Computing needs no Redis. Whether the batch is still this worker's, the commit will say.
+            log.warning("Redis does not answer between two pieces (%s): going on", error)
+            return "go"
+
+    def _commit(self, outcome: Outcome) -> bool:
+        event = outcome.event
+        log.debug(
+            "batch %s: %d done, %d left, %s, %.1f ms, pieces %s",
+            event.batch_id,
+            len(outcome.results),
+            len(event.left),
+            event.reason,
+            outcome.took_s * 1000,
+            event.pieces,
+        )
+        # While Redis is away there is nothing better to do than to wait for it; the fence then decides.
+        return self._outage.retry(lambda: self._store.commit(event, outcome.results, outcome.took_s))
+
+    def _lost(self, batch_id: str) -> None:
+        log.warning("batch %s: the lease was lost, so what was computed is dropped; others run it", batch_id)
+        try:
+            self.set_state(WorkerStatus.IDLE)
+            self.set_current_job_id(None)
+        except RedisError as error:
+            self._outage.noticed(error)
+
+    def redis_now_ms(self) -> float:
+        """The time on Redis' clock, as far as the last beat knew it."""
+        return time.time() * 1000 + self.redis_offset_ms
+
+    def _is_known(self) -> bool:
+        pipe = self.connection.pipeline(transaction=False)
+        pipe.exists(self.key)
+        pipe.hexists(self._store.keys.workers, self.name)
+        pipe.time()
+        registered, joined, (seconds, micros) = pipe.execute()
+        self.redis_offset_ms = seconds * 1000 + micros / 1000 - time.time() * 1000
+        return bool(registered and joined)
+
+    def _announce(self) -> None:
+        if not self.connection.exists(self.key):
+            self.register_birth()  # type: ignore[no-untyped-call]
+            self.set_state(WorkerStatus.BUSY if self.held.batches() else WorkerStatus.IDLE)
+        self._store.join(self._info, self._model)
