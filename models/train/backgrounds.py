@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 Generator = np.random.Generator
+PLAIN_SHARE = 0.15
+"""Some pictures have no clutter: a shape on white paper shall be found too."""
 
 
 def random_colour(rng: Generator) -> Colour:
@@ -24,6 +26,8 @@ def random_colour(rng: Generator) -> Colour:
 def draw_background(rng: Generator, width: int, height: int, unit: float) -> Image.Image:
     """A cluttered RGB picture of the given pixels; ``unit`` is the size of one nominal pixel in it."""
     picture = _ground(rng, width, height)
+    if rng.random() < PLAIN_SHARE:
+        return picture
     draw = ImageDraw.Draw(picture)
     amount = max(0.4, width * height / (320 * unit) ** 2)
     for clutter, most in ((_lines, 7), (_polygon, 4), (_arc, 4), (_scribble, 4), (_bar, 3), (_glyphs, 3)):
@@ -35,8 +39,8 @@ def draw_background(rng: Generator, width: int, height: int, unit: float) -> Ima
 def _ground(rng: Generator, width: int, height: int) -> Image.Image:
     """Smooth colour: one tone, a gradient, or soft blobs, by the size of the grid that is stretched."""
     cells = int(rng.choice([1, 2, 3, 6, 12], p=[0.15, 0.3, 0.2, 0.2, 0.15]))
-    base = rng.integers(20, 236, 3)
-    spread = float(rng.uniform(10, 110))
+    base = rng.choice([0, 255]) if rng.random() < 0.15 else rng.integers(0, 256, 3)
+    spread = float(rng.uniform(0, 110))
     grid = np.clip(base + rng.uniform(-spread, spread, (cells, cells, 3)), 0, 255).astype(np.uint8)
     picture = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
     if rng.random() < 0.15:

@@ -60,7 +60,7 @@ def _heart() -> Shape:
     t = np.linspace(0, 2 * math.pi, 40, endpoint=False)
     x = 16 * np.sin(t) ** 3
     y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t))
-    return (np.stack([x, y + 2.5], axis=1) / 17,)
+    return (np.stack([x, y + 2.5], axis=1) / 19.5,)
 
 
 def _crescent() -> Shape:
@@ -73,7 +73,7 @@ def _crescent() -> Shape:
     inner = np.linspace(2 * math.pi - start, start, 24)
     arc = np.stack([np.cos(outer), np.sin(outer)], axis=1)
     back = np.stack([shift + radius * np.cos(inner), radius * np.sin(inner)], axis=1)
-    return (np.concatenate([arc, back]) + np.array([0.2, 0.0]),)
+    return ((np.concatenate([arc, back]) + np.array([0.2, 0.0])) / 1.13,)
 
 
 def _arrow() -> Shape:

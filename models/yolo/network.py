@@ -167,7 +167,7 @@ def decode_edges(edges: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
     ``edges`` (..., 4 * bins) are logits of left, top, right and bottom; ``centres`` (..., 2) and ``strides`` (..., 1)
     are in pixels.
     """
-    distributions = edges.float().reshape(*edges.shape[:-1], 4, -1).softmax(-1)
+    distributions = edges.float().reshape(*edges.shape[:-1], 4, edges.shape[-1] // 4).softmax(-1)
     distances = torch.arange(distributions.shape[-1], device=edges.device, dtype=torch.float32)
     reach = distributions @ distances * strides
     return torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], dim=-1)
