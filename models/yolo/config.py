@@ -41,7 +41,7 @@ class YoloConfig:
         try:
             fields: dict[str, Any] = json.loads(text)
             return cls(**{name: _frozen(value) for name, value in fields.items()})
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"not the configuration of a Yolo network: {text[:200]}") from error
 
 
