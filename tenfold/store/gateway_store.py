@@ -22,6 +22,10 @@ UPLOAD_LIFETIME_MS = 60_000
 """An upload that sends nothing for so long is abandoned: the scheduler sweeps what it left."""
 
 
+PAGE_SCAN_MAX = 2_000
+"""How many jobs one page looks at, at most, to find those in the state asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What may be queued (rule 11); a client's share of both is ``client_share``."""
@@ -56,11 +60,26 @@ class GatewayStore:
 
     # Uploads: images first, then one submission.
 
-    async def begin_upload(self, job_id: str, client: str, now_ms: float) -> None:
-        """Register an upload before its first byte, so that an abandoned one is swept."""
+    async def begin_upload(self, job_id: str, client: str, now_ms: float) -> Queued:
+        """Register an upload before its first byte, so that an abandoned one is swept. Returns what is queued now."""
         pipe = self.client.pipeline()
         pipe.hset(self.keys.upload(job_id), mapping={"client": client, "images": 0})
         pipe.zadd(self.keys.uploads, {job_id: now_ms + UPLOAD_LIFETIME_MS})
+        pipe.hmget(self.keys.queued, _queued_fields(client))
+        return _read_queued((await pipe.execute())[-1])
+
+    async def write_pieces(
+        self, job_id: str, images: int, pieces: Sequence[tuple[int, int, bytes]], now_ms: float
+    ) -> None:
+        """Store (index, offset, bytes) pieces in one round trip, and note that the upload lives and has ``images`` images.
+
+        By offset, so that a piece sent twice over a bad line changes nothing.
+        """
+        pipe = self.client.pipeline()
+        pipe.hset(self.keys.upload(job_id), "images", images)
+        pipe.zadd(self.keys.uploads, {job_id: now_ms + UPLOAD_LIFETIME_MS}, xx=True)
+        for index, offset, piece in pieces:
+            pipe.setrange(self.keys.blob(job_id, index), offset, piece)
         await pipe.execute()
 
     async def begin_image(self, job_id: str, index: int, now_ms: float) -> None:
@@ -92,9 +111,7 @@ class GatewayStore:
 
     async def queued(self, client: str) -> Queued:
         """What is queued, for a first check before a body is read."""
-        fields = ["items", "bytes", f"items:{client}", f"bytes:{client}"]
-        values = await self.client.hmget(self.keys.queued, fields)
-        return Queued(*[int(value or 0) for value in values])
+        return _read_queued(await self.client.hmget(self.keys.queued, _queued_fields(client)))
 
     async def submit(self, job: Submission, rejected: Mapping[int, ItemResult]) -> JobState:
         """Accept the job: one atomic step whatever its size. ``rejected`` images already have their error.
@@ -196,6 +213,38 @@ class GatewayStore:
             found += [view for view in views if before is None or view.age < before]
         return found[:limit]
 
+    async def jobs_page(
+        self, client: str | None, *, state: JobState | None, before: tuple[float, str] | None, limit: int
+    ) -> tuple[list[JobView], tuple[float, str] | None]:
+        """Jobs, newest first, of one client, or of all where ``client`` is None; and the place after which more may follow.
+
+        Args:
+            state: only jobs in this state; a page may then be shorter although more follow.
+            before: (time of acceptance in ms, job id) of the last one seen: only older ones follow.
+        """
+        key = self.keys.jobs if client is None else self.keys.jobs_of(client)
+        found: list[JobView] = []
+        place = before
+        for offset in range(0, PAGE_SCAN_MAX, limit):
+            newest = "+inf" if before is None else before[0]
+            raw = await self.client.zrange(
+                key, newest, "-inf", desc=True, byscore=True, offset=offset, num=limit, withscores=True
+            )
+            listed = [(float(score), member.decode()) for member, score in raw]
+            older = [one for one in listed if before is None or one < before]
+            pipe = self.client.pipeline(transaction=False)
+            for _, job_id in older:
+                pipe.hmget(self.keys.job(job_id), list(JOB_FIELDS))
+            for seen, view in zip(older, map(JobView.of, await pipe.execute()), strict=True):
+                place = seen
+                if view is not None and (state is None or view.state is state):
+                    found.append(view)
+                if len(found) == limit:
+                    return found, place
+            if len(raw) < limit:
+                return found, None
+        return found, place
+
     async def standing(self, job_id: str) -> tuple[int, float] | None:
         """(images ahead, milliseconds until it ends) as the scheduler last told, or None."""
         raw = await self.client.hget(self.keys.standing, job_id)
@@ -291,3 +340,11 @@ class GatewayStore:
         """Redis' clock."""
         seconds, micros = await self.client.time()
         return float(seconds * 1000 + micros / 1000)
+
+
+def _queued_fields(client: str) -> list[str]:
+    return ["items", "bytes", f"items:{client}", f"bytes:{client}"]
+
+
+def _read_queued(values: Sequence[bytes | None]) -> Queued:
+    return Queued(*[int(value or 0) for value in values])

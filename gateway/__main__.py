@@ -1,0 +1,78 @@
+"""``python -m gateway``: one gateway process on uvicorn."""
+
+import argparse
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+
+from gateway.app import create_app
+from tenfold.contract.errors import SettingsError
+from tenfold.settings import Settings, exit_for, load_or_exit
+
+KEEP_ALIVE_S = 30
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, but who waits for a job is told first when the process stops."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.gateway.changes.close()  # type: ignore[union-attr]  # always our own application
+        await super().shutdown(sockets)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop; the exit status. 2 where the settings are wrong or let others in without keys."""
+    flags = _parser().parse_args(argv)
+    root_path = flags.__dict__.pop("root_path")
+    settings = load_or_exit(vars(flags))
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        settings.require_safe_address()
+        server = _server(settings, root_path)
+    except SettingsError as error:
+        exit_for(error)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _server(settings: Settings, root_path: str) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on",
+            root_path=root_path,
+            # Addresses behind proxies are ours to judge (TENFOLD_TRUSTED_PROXIES), the access log is our own.
+            proxy_headers=False,
+            access_log=False,
+            server_header=False,
+            log_config=None,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, int(settings.grace_s)),
+        )
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tenfold gateway", description="Answer HTTP.")
+    parser.add_argument("--host", help="address to listen on (TENFOLD_HOST)")
+    parser.add_argument("--port", help="port to listen on, 0 takes a free one (TENFOLD_PORT)")
+    parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
+    parser.add_argument("--model", help="what a request means that names no model (TENFOLD_MODEL)")
+    parser.add_argument(
+        "--open", action="store_const", const="true", help="answer everyone, also beyond loopback, without keys"
+    )
+    parser.add_argument("--root-path", default="", help="the path under which a proxy shows this server")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

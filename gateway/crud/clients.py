@@ -1,0 +1,132 @@
+"""Who asks: by API key where keys are on, else by address.
+
+A key is written ``id:secret``, with limits behind it where wanted: ``team:s3cr3t:priority=high``. A bare ``secret`` has
+an id made from its hash. Only hashes are held, and each is compared in constant time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tenfold.contract.errors import SettingsError, Unauthorized
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LOCAL: Final = "local"
+"""The client of a connection without an address: a Unix socket."""
+
+_SYNTAX: Final = "secret, id:secret or id:secret:priority=high, the id of letters, digits, - and _"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is charged for service.
+
+    Attributes:
+        id: the key's id, or the address (IPv6: its /64).
+        keyed: it showed a key; then it sees its own jobs only.
+        high: it may ask for ``priority=high``.
+    """
+
+    id: str
+    keyed: bool = False
+    high: bool = True
+
+    def owns(self, client_id: str) -> bool:
+        """Whether jobs of ``client_id`` are this one's to see. Without keys, everybody sees everything."""
+        return not self.keyed or client_id == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    digest: bytes
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keys that are answered, and the proxies whose word on addresses counts."""
+
+    keys: tuple[_Key, ...]
+    proxies: tuple[Network, ...]
+
+    @classmethod
+    def of(cls, specs: Sequence[str], proxies: Sequence[str]) -> Keyring:
+        """From the settings ``api_keys`` and ``trusted_proxies``.
+
+        Raises:
+            SettingsError: a key cannot be read, or two have one id. The message shows no secret.
+        """
+        keys = tuple(_read_key(spec, place) for place, spec in enumerate(specs, 1))
+        ids = [key.client.id for key in keys]
+        for doubled in {one for one in ids if ids.count(one) > 1}:
+            raise SettingsError(f"TENFOLD_API_KEYS has two keys with the id {doubled!r}; each needs its own")
+        return cls(keys, tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies))
+
+    def identify(self, headers: Mapping[str, str], peer: str | None) -> Client:
+        """The client that sends these headers (names in lower case) from the address ``peer``.
+
+        Raises:
+            Unauthorized: keys are on and it shows none that is known.
+        """
+        if not self.keys:
+            return Client(client_address(peer, headers.get("x-forwarded-for", ""), self.proxies))
+        secret = _shown_secret(headers)
+        if not secret:
+            raise Unauthorized("an API key is needed, as Authorization: Bearer … or X-API-Key")
+        digest = _digest(secret)
+        # Every key is compared, so that the time taken says nothing.
+        known = [key.client for key in self.keys if hmac.compare_digest(key.digest, digest)]
+        if not known:
+            raise Unauthorized("this API key is not known")
+        return known[0]
+
+
+def client_address(peer: str | None, forwarded_for: str, proxies: Sequence[Network]) -> str:
+    """The address to charge: the peer's, or the last in ``X-Forwarded-For`` that no trusted proxy has."""
+    address = _address(peer)
+    if address is None:
+        return LOCAL
+    for hop in reversed(forwarded_for.split(",")):
+        further = _address(hop.strip())
+        if further is None or not any(address in network for network in proxies):
+            break
+        address = further
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _address(text: str | None) -> Address | None:
+    try:
+        address = ipaddress.ip_address(text or "")
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address if mapped is None else mapped
+
+
+def _shown_secret(headers: Mapping[str, str]) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _read_key(spec: str, place: int) -> _Key:
+    head, *rest = spec.split(":")
+    if not rest:
+        return _Key(_digest(head), Client(f"key-{_digest(head).hex()[:8]}", keyed=True, high=False))
+    secret, *limits = rest
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", head) or not secret or not set(limits) <= {"priority=high"}:
+        raise SettingsError(f"TENFOLD_API_KEYS: key {place} cannot be read; allowed: {_SYNTAX}")
+    return _Key(_digest(secret), Client(head, keyed=True, high="priority=high" in limits))

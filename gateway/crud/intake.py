@@ -1,0 +1,227 @@
+"""From a request's body to a job in the store: checks, uploads, and one atomic submission."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from gateway.crud.admission import Admission
+from gateway.crud.catalog import Catalog
+from gateway.crud.clients import Client
+from gateway.crud.clock import StoreClock
+from gateway.crud.fields import FIELD_BYTES_MAX, FILES, Fields, InvalidField, Wishes
+from gateway.crud.multipart import MEDIA_TYPE, PartBegan, PartData, PartEvent, boundary_of, read_parts
+from gateway.crud.uploads import Upload, UploadLimits
+from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
+from tenfold.contract.records import ItemMeta, ItemResult, Priority, Submission
+from tenfold.contract.states import JobState
+from tenfold.store.gateway_store import GatewayStore
+
+IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp")
+STALL_S: Final = 30.0
+"""A body that sends nothing for so long is given up; well within the lifetime of an upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it comes in.
+
+    Attributes:
+        length: what ``Content-Length`` says, or None.
+        query: the query's pairs, in order.
+    """
+
+    client: Client
+    content_type: str
+    length: int | None
+    query: Sequence[tuple[str, str]]
+    body: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A job whose images are all in the store, before it is submitted."""
+
+    submission: Submission
+    metas: Sequence[ItemMeta]
+    refusals: Mapping[int, RequestError]
+    rejected: Mapping[int, ItemResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes jobs in."""
+
+    store: GatewayStore
+    clock: StoreClock
+    catalog: Catalog
+    admission: Admission
+    limits: UploadLimits
+    body_bytes_max: int
+
+    async def receive(self, sent: Sent) -> Arrival:
+        """Read the whole request; its images are then in the store, and nothing is queued yet.
+
+        Raises:
+            RequestError: it is refused, with nothing left behind.
+        """
+        media = self._media_type(sent)
+        fields = Fields()
+        for name, text in sent.query:
+            fields.add(name, text)
+        await self.catalog.check(fields.wishes())
+        upload = Upload(self.store, self.clock, self.limits, new_job_id())
+        queued = await self.store.begin_upload(upload.job_id, sent.client.id, await self.clock.now_ms())
+        try:
+            await self.admission.check(queued)
+            body = self._bounded(sent)
+            if media == MEDIA_TYPE:
+                await _read_form(upload, fields, read_parts(body, boundary_of(sent.content_type)))
+            else:
+                await self._read_raw(upload, body)
+            return await self._arrive(upload, fields.wishes(), sent.client)
+        except BaseException:
+            await self.abandon(upload.job_id)
+            raise
+
+    async def submit(self, arrival: Arrival) -> JobState:
+        """Accept the job.
+
+        Raises:
+            ClientQueueFull, Unavailable: a bound is reached, with nothing left behind.
+        """
+        try:
+            return await self.store.submit(arrival.submission, arrival.rejected)
+        except RequestError as error:
+            await self.abandon(arrival.submission.job_id)
+            raise await self.admission.with_retry(error) from None
+
+    async def abandon(self, job_id: str) -> None:
+        """Forget what arrived; where Redis is gone, it is swept later."""
+        with contextlib.suppress(RedisError, OSError):
+            await self.store.abandon_upload(job_id)
+
+    def _media_type(self, sent: Sent) -> str:
+        media = sent.content_type.partition(";")[0].strip().lower()
+        if media != MEDIA_TYPE and media not in IMAGE_TYPES:
+            raise UnsupportedMedia(
+                f"the content type is {media[:64] or 'missing'!r}; allowed: {MEDIA_TYPE} with {FILES!r}, "
+                f"or one image as {', '.join(IMAGE_TYPES)}"
+            )
+        if sent.length is not None and media != MEDIA_TYPE and sent.length > self.limits.file_bytes_max:
+            raise TooLarge(f"the file has more than {self.limits.file_bytes_max} bytes", code="file_too_large")
+        if sent.length is not None and sent.length > self.body_bytes_max:
+            raise self._body_too_large()
+        return media
+
+    def _body_too_large(self) -> TooLarge:
+        return TooLarge(f"the body has more than {self.body_bytes_max} bytes", code="body_too_large")
+
+    async def _bounded(self, sent: Sent) -> AsyncIterator[bytes]:
+        """The body's chunks, while they come in time and are not too many."""
+        seen = 0
+        while True:
+            try:
+                async with asyncio.timeout(STALL_S):
+                    chunk = await anext(sent.body, None)
+            except TimeoutError:
+                raise InvalidRequest(f"the body sent nothing for {STALL_S:.0f} s", code="upload_stalled") from None
+            if chunk is None:
+                return
+            seen += len(chunk)
+            if seen > self.body_bytes_max:
+                raise self._body_too_large()
+            if chunk:
+                yield chunk
+
+    async def _read_raw(self, upload: Upload, body: AsyncIterator[bytes]) -> None:
+        upload.begin_image("")
+        async for chunk in body:
+            await upload.write(chunk)
+            if upload.refused:
+                # One image and it is refused: what follows need not be read.
+                break
+        await upload.end_image()
+
+    async def _arrive(self, upload: Upload, wishes: Wishes, client: Client) -> Arrival:
+        if not upload.metas:
+            raise InvalidField(FILES, f"there is no image; send one or more as {FILES!r}", code="no_images")
+        if wishes.priority is Priority.HIGH and not client.high:
+            raise Forbidden("this key may not ask for priority=high", code="priority_not_allowed")
+        model, size = await self.catalog.choose(wishes)
+        await upload.finish()
+        now_ms = await self.clock.now_ms()
+        submission = Submission(
+            job_id=upload.job_id,
+            client=client.id,
+            model=model.name,
+            version=model.version,
+            size=size,
+            pool=model.name,
+            lane=model.lane(size),
+            count=len(upload.metas),
+            bytes=upload.stored_bytes,
+            submitted_ms=now_ms,
+            priority=wishes.priority,
+            deadline_ms=None if wishes.deadline_ms is None else now_ms + wishes.deadline_ms,
+            options=wishes.options,
+        )
+        return Arrival(submission, upload.metas, upload.rejected, upload.rejections())
+
+
+async def _read_form(upload: Upload, fields: Fields, parts: AsyncIterator[PartEvent]) -> None:
+    """Files to ``upload``, fields to ``fields``, in whatever order they come."""
+    async for part in parts:
+        assert isinstance(part, PartBegan)
+        if part.name == FILES:
+            await _read_file(upload, part, parts)
+        else:
+            fields.check_name(part.name)
+            fields.add(part.name, await _read_text(part.name, parts))
+
+
+async def _read_file(upload: Upload, began: PartBegan, parts: AsyncIterator[PartEvent]) -> None:
+    named = began.filename != ""
+    if named:
+        upload.begin_image(began.filename or "")
+    async for part in parts:
+        if not isinstance(part, PartData):
+            break
+        if not named:
+            # A form's empty file input comes as a part with an empty name and no bytes; with bytes it is an image.
+            upload.begin_image("")
+            named = True
+        await upload.write(part.data)
+    if named:
+        await upload.end_image()
+
+
+async def _read_text(name: str, parts: AsyncIterator[PartEvent]) -> str:
+    text = bytearray()
+    async for part in parts:
+        if not isinstance(part, PartData):
+            break
+        text += part.data
+        if len(text) > FIELD_BYTES_MAX:
+            raise InvalidField(name, f"{name} has more than {FIELD_BYTES_MAX} bytes")
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise InvalidField(name, f"{name} is no UTF-8 text") from None
+
+
+def sole_refusal(arrival: Arrival) -> RequestError | None:
+    """Why the one image of a job was refused, or None where there are several or it was not."""
+    return arrival.refusals.get(0) if len(arrival.metas) == 1 else None
+
+
+def new_job_id() -> str:
+    """32 hexadecimal digits that sort by time, as a UUID of version 7 does."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

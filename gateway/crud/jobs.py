@@ -1,0 +1,150 @@
+"""Jobs as clients see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from gateway.crud.clients import Client
+from gateway.crud.cursors import read_place, write_place
+from tenfold.contract.errors import NotFound
+from tenfold.contract.records import ItemError
+from tenfold.contract.states import FINAL_JOB_STATES, JobState
+from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.views import JobView
+
+
+class ImageCounts(msgspec.Struct, frozen=True):
+    """How many images a job has, and what became of them so far."""
+
+    total: int
+    done: int
+    failed: int
+
+
+class Links(msgspec.Struct, frozen=True, rename={"self_": "self"}):
+    """Where to go on from a job: paths on this server."""
+
+    self_: str
+    results: str
+    events: str
+    trace: str
+
+
+class JobBody(msgspec.Struct, frozen=True):
+    """A job on the wire. Times are ISO 8601 in UTC; what is not known (any more) is null."""
+
+    id: str
+    state: JobState
+    model: str
+    priority: str
+    level: int | None
+    images: ImageCounts
+    position: int | None
+    eta_ms: float | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    error: ItemError | None
+    links: Links
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Jobs, newest first; ``next_cursor`` is null on the last page."""
+
+    jobs: list[JobBody]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Reads and cancels jobs.
+
+    Attributes:
+        root: what this server's paths begin with ("" unless a proxy mounts it elsewhere).
+    """
+
+    store: GatewayStore
+    root: str = ""
+
+    async def find(self, job_id: str, client: Client) -> JobView:
+        """The job as it stands.
+
+        Raises:
+            NotFound: there is none, or it is another key's.
+        """
+        view = await self.store.job(job_id) if is_job_id(job_id) else None
+        if view is None or not client.owns(view.submission.client):
+            raise NotFound(f"there is no job {job_id[:64]!r}; it may have passed its lifetime", code="job_not_found")
+        return view
+
+    async def body(self, view: JobView) -> JobBody:
+        """The job on the wire."""
+        return describe(view, await self._standing(view), self.root)
+
+    async def page(self, client: Client, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
+        """Jobs that ``client`` may see, newest first.
+
+        Raises:
+            InvalidField: the cursor is none of ours.
+        """
+        owner = client.id if client.keyed else None
+        views, place = await self.store.jobs_page(owner, state=state, before=read_place(cursor), limit=limit)
+        bodies = [await self.body(view) for view in views]
+        return JobPage(bodies, write_place(place))
+
+    async def cancel(self, job_id: str, client: Client) -> JobView:
+        """Cancel the job; a final state stays as it is. Raises NotFound."""
+        await self.find(job_id, client)
+        await self.store.end_job(job_id, JobState.CANCELED)
+        return await self.find(job_id, client)
+
+    async def _standing(self, view: JobView) -> tuple[int, float] | None:
+        if view.state in FINAL_JOB_STATES:
+            return None
+        return await self.store.standing(view.submission.job_id)
+
+
+def describe(view: JobView, standing: tuple[int, float] | None, root: str) -> JobBody:
+    """A job on the wire, from what the store and the scheduler know of it."""
+    job = view.submission
+    at = f"{root}/v1/jobs/{job.job_id}"
+    return JobBody(
+        job.job_id,
+        view.state,
+        job.model,
+        job.priority,
+        view.level,
+        ImageCounts(view.total, view.done, view.failed),
+        standing[0] if standing else None,
+        round(standing[1], 1) if standing else None,
+        iso(job.submitted_ms),
+        None if view.started_ms is None else iso(view.started_ms),
+        None if view.finished_ms is None else iso(view.finished_ms),
+        job_error(view),
+        Links(at, f"{at}/results", f"{at}/events", f"{at}/trace"),
+    )
+
+
+def job_error(view: JobView) -> ItemError | None:
+    """Why the job as a whole did not succeed, or None."""
+    missing = view.total - view.done - view.failed
+    if view.state is JobState.FAILED:
+        return ItemError("all_images_failed", f"none of the {view.total} images has a result; each says why")
+    if view.state is JobState.EXPIRED:
+        return ItemError("deadline_passed", f"the deadline passed while {missing} of {view.total} images waited")
+    if view.state is JobState.CANCELED:
+        return ItemError("canceled", f"it was canceled while {missing} of {view.total} images were not done")
+    return None
+
+
+def iso(at_ms: float) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def is_job_id(text: str) -> bool:
+    """Whether ``text`` can be a job's id at all; anything else never reaches a key."""
+    return 0 < len(text) <= 64 and text.isascii() and text.isalnum()

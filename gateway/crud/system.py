@@ -1,0 +1,189 @@
+"""The system as it stands: queues, workers, models, and whether it can serve at all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.crud.catalog import Catalog
+from gateway.crud.jobs import iso
+from tenfold.contract.errors import RequestError, Unavailable
+from tenfold.contract.records import WorkerInfo
+from tenfold.store.gateway_store import GatewayStore
+
+
+class QueueBody(msgspec.Struct, frozen=True):
+    """One lane at one level, as the scheduler tells it."""
+
+    name: str = ""
+    lane: str = ""
+    level: int = 0
+    waiting_items: int = 0
+    waiting_jobs: int = 0
+    queued_batches: int = 0
+    oldest_wait_ms: float | None = None
+
+
+class _Status(msgspec.Struct, frozen=True):
+    at_ms: float | None = None
+    leader: str | None = None
+    drain_items_per_s: float | None = None
+    queues: list[QueueBody] = []
+
+
+class TotalsBody(msgspec.Struct, frozen=True):
+    """What is queued of everybody, and the bounds."""
+
+    items: int
+    bytes: int
+    items_max: int
+    bytes_max: int
+
+
+class QueuesBody(msgspec.Struct, frozen=True):
+    """Depth, age and rates on the wire; ``at`` is null where no scheduler tells."""
+
+    at: str | None
+    leader: str | None
+    drain_items_per_s: float | None
+    queued: TotalsBody
+    queues: list[QueueBody]
+
+
+class WorkerBody(msgspec.Struct, frozen=True):
+    """A living worker on the wire."""
+
+    name: str
+    model: str
+    version: str
+    device: str
+    levels: list[int]
+    lanes: list[str]
+    host: str
+    pid: int
+    started_at: str
+    beat_age_ms: float
+    state: str
+    batches: list[str]
+
+
+class ModelBody(msgspec.Struct, frozen=True):
+    """A model on the wire."""
+
+    name: str
+    version: str
+    description: str
+    labels: list[str]
+    sizes: list[int]
+    synthetic: bool
+    default: bool
+    workers: int
+
+
+class NotReady(Unavailable):
+    """The service cannot serve yet; ``missing`` says what it waits for."""
+
+    code = "not_ready"
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__("missing: " + "; ".join(missing), retry_after_s=1)
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A worker whose beat is recent, and how long ago that was."""
+
+    info: WorkerInfo
+    beat_age_ms: float
+
+
+async def living_workers(store: GatewayStore, lost_after_ms: float) -> list[Living]:
+    """The workers that beat within ``lost_after_ms``, by name."""
+    now_ms = await store.now_ms()
+    found = [Living(info, max(0.0, now_ms - at_ms)) for info, at_ms in await store.workers(now_ms, lost_after_ms)]
+    return sorted(found, key=lambda living: living.info.name)
+
+
+async def list_workers(store: GatewayStore, lost_after_ms: float) -> list[WorkerBody]:
+    """The living workers and the batches that each holds."""
+    held: dict[str, list[str]] = defaultdict(list)
+    for batch_id, name in sorted((await store.claims()).items()):
+        held[name].append(batch_id)
+    return [_worker(living, held[living.info.name]) for living in await living_workers(store, lost_after_ms)]
+
+
+def _worker(living: Living, batches: list[str]) -> WorkerBody:
+    info = living.info
+    return WorkerBody(
+        info.name,
+        info.model,
+        info.version,
+        info.device,
+        info.levels,
+        info.lanes,
+        info.host,
+        info.pid,
+        iso(info.started_ms),
+        round(living.beat_age_ms, 1),
+        "busy" if batches else "idle",
+        batches,
+    )
+
+
+async def list_models(store: GatewayStore, catalog: Catalog, lost_after_ms: float) -> list[ModelBody]:
+    """Every model that was ever announced, by name, with how many workers serve it now."""
+    models = await catalog.models()
+    if not models:
+        return []
+    serving = [living.info.model for living in await living_workers(store, lost_after_ms)]
+    default = catalog.default_name(models)
+    return [
+        ModelBody(
+            model.name,
+            model.version,
+            model.description,
+            model.labels,
+            model.sizes,
+            model.synthetic,
+            model.name == default,
+            serving.count(model.name),
+        )
+        for _, model in sorted(models.items())
+    ]
+
+
+async def show_queues(store: GatewayStore) -> QueuesBody:
+    """What waits where, as the scheduler last told."""
+    told = msgspec.convert(await store.status() or {}, _Status, strict=False)
+    queued = await store.queued("")
+    return QueuesBody(
+        None if told.at_ms is None else iso(told.at_ms),
+        told.leader,
+        told.drain_items_per_s,
+        TotalsBody(queued.items, queued.bytes, store.bounds.items_max, store.bounds.bytes_max),
+        told.queues,
+    )
+
+
+async def check_ready(store: GatewayStore, catalog: Catalog, lost_after_ms: float) -> None:
+    """Raise NotReady unless Redis answers, a scheduler leads and a living worker has the default model."""
+    await store.ping()
+    missing: list[str] = []
+    if not await store.scheduler_leads():
+        missing.append("no scheduler leads")
+    models = await catalog.models()
+    name = catalog.default_name(models)
+    if name is None:
+        missing.append(f"no worker has announced the model {catalog.default!r}")
+    elif not any(living.info.model == name for living in await living_workers(store, lost_after_ms)):
+        missing.append(f"no living worker has the model {name!r}")
+    if missing:
+        raise NotReady(missing)
+
+
+def store_is_down() -> RequestError:
+    """The problem of a service whose Redis does not answer."""
+    return NotReady(["Redis does not answer"])

@@ -1,0 +1,86 @@
+"""What routes are given: the store, who asks, and the parts that need them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import redis.asyncio
+from fastapi import Depends, Request
+
+from gateway.crud.admission import Admission
+from gateway.crud.catalog import Catalog
+from gateway.crud.changes import Changes
+from gateway.crud.clients import Client, Keyring
+from gateway.crud.clock import StoreClock
+from gateway.crud.intake import Intake
+from gateway.crud.jobs import Jobs
+from gateway.crud.uploads import UploadLimits
+from gateway.metrics import Metrics
+from tenfold.settings import Settings
+from tenfold.store.connection import connect_async
+from tenfold.store.gateway_store import Bounds, GatewayStore
+from tenfold.store.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The parts of one gateway process. Nothing in it outlives a request but caches and who waits."""
+
+    settings: Settings
+    redis: redis.asyncio.Redis
+    store: GatewayStore
+    clock: StoreClock
+    catalog: Catalog
+    changes: Changes
+    intake: Intake
+    keyring: Keyring
+    metrics: Metrics
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Gateway":
+        """Put together from the settings; connects to nothing yet. Raises SettingsError."""
+        client = connect_async(settings.require_redis_url())
+        bounds = Bounds(settings.queued_items_max, settings.queued_bytes_max, settings.client_share_max)
+        store = GatewayStore(client, Keys(settings.key_prefix), bounds, int(settings.result_ttl_s))
+        clock = StoreClock(store)
+        catalog = Catalog(store, settings.model)
+        limits = UploadLimits(settings.file_bytes_max, settings.pixels_max, settings.images_per_job_max)
+        return cls(
+            settings,
+            client,
+            store,
+            clock,
+            catalog,
+            Changes(store),
+            Intake(store, clock, catalog, Admission(store), limits, settings.body_bytes_max),
+            Keyring.of(settings.api_keys, settings.trusted_proxies),
+            Metrics(),
+        )
+
+    @property
+    def lost_after_ms(self) -> float:
+        """A worker that has not beaten for so long counts as lost."""
+        return self.settings.lease_s * 1000
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The process's parts."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+def caller_of(request: Request) -> Client:
+    """Who asks. Raises Unauthorized where keys are on and none that is known is shown."""
+    peer = request.client.host if request.client else None
+    client = gateway_of(request).keyring.identify(request.headers, peer)
+    request.scope["tenfold.client"] = client.id
+    return client
+
+
+def jobs_of(request: Request) -> Jobs:
+    """Jobs, with links that begin where this server is mounted."""
+    return Jobs(gateway_of(request).store, request.scope.get("root_path", ""))
+
+
+Parts = Annotated[Gateway, Depends(gateway_of)]
+Caller = Annotated[Client, Depends(caller_of)]
+JobDesk = Annotated[Jobs, Depends(jobs_of)]

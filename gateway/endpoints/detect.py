@@ -1,0 +1,89 @@
+"""``POST /v1/detect``: images in, boxes out, in one request."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from gateway.crud.changes import Watcher
+from gateway.crud.detect import sole_error, until_final
+from gateway.crud.intake import Arrival, sole_refusal
+from gateway.crud.jobs import JobBody
+from gateway.crud.prefer import Preference, read_prefer
+from gateway.crud.results import ImageBody, of_upload
+from gateway.dependencies import Caller, Gateway, JobDesk, Parts
+from gateway.replies import json_reply
+from gateway.requests import gone_away, sent_by
+from gateway.schemas import DETECT, DetectAnswer, JobAnswer, problem_answers
+from tenfold.contract.states import FINAL_JOB_STATES, JobState
+from tenfold.store.views import JobView
+
+router = APIRouter(tags=["detect"])
+
+
+class Detected(JobBody, frozen=True):
+    """A job's fields and its results."""
+
+    results: list[ImageBody]
+
+
+@router.post(
+    "/detect",
+    summary="Find objects in one or several images",
+    openapi_extra=DETECT,
+    response_model=DetectAnswer,
+    responses={
+        202: {"model": JobAnswer, "description": "Not done in time: follow `Location`"},
+        **problem_answers(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504),
+    },
+)
+async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
+    """Send `files` as a form, or one image as the raw body. The answer waits for the results.
+
+    With `Prefer: respond-async`, or once `Prefer: wait=N` seconds have passed, the answer is 202 with the job and its
+    `Location`. The problem with a single image becomes the status of the answer; with several images the answer is 200
+    and each image has its own `error`. A client that goes away cancels what it waited for, unless it sent an
+    `Idempotency-Key`.
+    """
+    preference = read_prefer(request.headers.getlist("prefer"), parts.settings.wait_s)
+    arrival = await parts.intake.receive(sent_by(request, caller))
+    job_id = arrival.submission.job_id
+    request.scope["tenfold.job"] = job_id
+    refusal = sole_refusal(arrival)
+    if refusal is not None:
+        await parts.intake.abandon(job_id)
+        raise refusal
+    with parts.changes.watch(job_id) as watcher:
+        await parts.intake.submit(arrival)
+        view = await _wait(request, parts, arrival, watcher, preference.wait_s)
+    return await _answer(parts, jobs, arrival, view, preference)
+
+
+async def _wait(request: Request, parts: Gateway, arrival: Arrival, watcher: Watcher, wait_s: float) -> JobView:
+    job_id = arrival.submission.job_id
+    if wait_s <= 0:
+        return await until_final(parts.store, parts.changes, watcher, job_id, 0)
+    waiting = asyncio.ensure_future(until_final(parts.store, parts.changes, watcher, job_id, wait_s))
+    leaving = asyncio.ensure_future(gone_away(request))
+    try:
+        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done() and not waiting.done() and "idempotency-key" not in request.headers:
+            await parts.store.end_job(job_id, JobState.CANCELED)
+        return await waiting
+    finally:
+        waiting.cancel()
+        leaving.cancel()
+
+
+async def _answer(parts: Gateway, jobs: JobDesk, arrival: Arrival, view: JobView, preference: Preference) -> Response:
+    headers = {"Preference-Applied": preference.applied} if preference.applied else {}
+    if view.state not in FINAL_JOB_STATES:
+        body = await jobs.body(view)
+        return json_reply(body, 202, {**headers, "Location": body.links.self_})
+    results = await of_upload(parts.store, view.submission.job_id, arrival.metas)
+    if view.total == 1:
+        error = sole_error(view, results)
+        if error is not None:
+            raise error
+    body = await jobs.body(view)
+    fields = {name: getattr(body, name) for name in body.__struct_fields__}
+    return json_reply(Detected(**fields, results=results), 200, headers)

@@ -1,0 +1,16 @@
+"""``/v1/workers``: who works, and on what."""
+
+from fastapi import APIRouter, Response
+
+from gateway.crud.system import list_workers
+from gateway.dependencies import Parts
+from gateway.replies import json_reply
+from gateway.schemas import WorkersAnswer, problem_answers
+
+router = APIRouter(prefix="/workers", tags=["system"])
+
+
+@router.get("", summary="Who works on what", response_model=WorkersAnswer, responses=problem_answers(401, 503))
+async def workers(parts: Parts) -> Response:
+    """Every living worker with the batches that it holds now."""
+    return json_reply({"workers": await list_workers(parts.store, parts.lost_after_ms)})

@@ -1,0 +1,95 @@
+"""What every request gets, whatever becomes of it: an id, headers that close holes, one log line, its count."""
+
+import logging
+import re
+import time
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import problems
+from gateway.metrics import Metrics
+
+access = logging.getLogger("gateway.access")
+log = logging.getLogger(__name__)
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Envelope:
+    """ASGI middleware around the whole application. Plain ASGI, so that a route still sees its client go away."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens inside."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        try:
+            await self.app(scope, receive, exchange.send)
+        except Exception as error:
+            log.exception("request %s failed", exchange.request_id, exc_info=error)
+            if not exchange.status:
+                await problems.answer(Request(scope), error)(scope, receive, exchange.send)
+        finally:
+            exchange.account(self.metrics)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope = scope
+        self.request_id = _request_id(scope)
+        self.status = 0
+        self._send = send
+        self._began_s = time.perf_counter()
+        scope["tenfold.request_id"] = self.request_id
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message.setdefault("headers", []))
+            headers["x-request-id"] = self.request_id
+            headers.setdefault("x-content-type-options", "nosniff")
+            headers.setdefault("referrer-policy", "no-referrer")
+        await self._send(message)
+
+    def account(self, metrics: Metrics) -> None:
+        took_s = time.perf_counter() - self._began_s
+        route = getattr(self.scope.get("route"), "path", "") or "(none)"
+        method = self.scope["method"] if self.scope["method"] in _METHODS else "OTHER"
+        metrics.count(method, route, self.status, took_s, self.scope.get("tenfold.code", ""))
+        level = logging.DEBUG if route in _QUIET else logging.INFO
+        if not access.isEnabledFor(level):
+            return
+        line = {
+            "request_id": self.request_id,
+            "client": self.scope.get("tenfold.client", ""),
+            "method": self.scope["method"],
+            "path": self.scope["path"],
+            "status": self.status,
+            "ms": round(took_s * 1000, 1),
+        }
+        for name in ("code", "job"):
+            if value := self.scope.get(f"tenfold.{name}"):
+                line[name] = value
+        access.log(level, "%s", msgspec.json.encode(line).decode())
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            return text if _SANE_ID.fullmatch(text) else token_hex(8)
+    return token_hex(8)

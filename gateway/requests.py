@@ -1,0 +1,24 @@
+"""What the routes read of a request beyond its fields."""
+
+from fastapi import Request
+
+from gateway.crud.clients import Client
+from gateway.crud.intake import Sent
+
+
+def sent_by(request: Request, client: Client) -> Sent:
+    """The request as an upload; its body has not been read."""
+    length = request.headers.get("content-length", "")
+    return Sent(
+        client,
+        request.headers.get("content-type", ""),
+        int(length) if length.isascii() and length.isdigit() else None,
+        request.query_params.multi_items(),
+        request.stream(),
+    )
+
+
+async def gone_away(request: Request) -> None:
+    """Return when the client has gone; its body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

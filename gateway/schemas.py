@@ -1,0 +1,300 @@
+"""The API's shapes as its pages describe them.
+
+Answers are written from ``gateway.crud``'s structs; a test holds both equal.
+"""
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.crud.fields import DEADLINE_MS_MAX, DETECTIONS_MAX, FILES
+from gateway.crud.intake import IMAGE_TYPES
+
+JobStateWord = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorAnswer(_Schema):
+    """A stable word for programs and a sentence for people."""
+
+    code: str = Field(examples=["truncated_image"])
+    message: str
+
+
+class CountsAnswer(_Schema):
+    """How many images a job has, and what became of them so far."""
+
+    total: int
+    done: int
+    failed: int
+
+
+class LinksAnswer(_Schema):
+    """Where to go on from a job."""
+
+    self: str = Field(examples=["/v1/jobs/019b5c0e7a11d3f04c8e"])
+    results: str
+    events: str
+    trace: str
+
+
+class JobAnswer(_Schema):
+    """A job as it stands."""
+
+    id: str
+    state: JobStateWord
+    model: str
+    priority: Literal["high", "normal", "low"]
+    level: int | None = Field(description="The level of the feedback queue; 0 is the most urgent.")
+    images: CountsAnswer
+    position: int | None = Field(description="Images ahead of it, as the scheduler last told.")
+    eta_ms: float | None = Field(description="When it should be done, in milliseconds from now.")
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    error: ErrorAnswer | None = Field(description="Why the job as a whole did not succeed.")
+    links: LinksAnswer
+
+
+class DetectionAnswer(_Schema):
+    """One object; the box is in pixels of the image after its EXIF orientation."""
+
+    box: tuple[float, float, float, float] = Field(description="x1, y1, x2, y2", examples=[[12.5, 40.0, 210.0, 300.5]])
+    score: float
+    class_id: int
+    label: str
+
+
+class TimingAnswer(_Schema):
+    """Where an image's time went, in milliseconds; `inference_ms` is that of all images computed with it."""
+
+    queued_ms: float
+    decode_ms: float
+    inference_ms: float
+
+
+class BatchAnswer(_Schema):
+    """The batch in which an image ran."""
+
+    id: str
+    size: int
+    level: int
+    worker: str
+
+
+class ImageAnswer(_Schema):
+    """What became of one image: either `detections` or `error` is null."""
+
+    index: int
+    name: str
+    width: int | None
+    height: int | None
+    error: ErrorAnswer | None
+    attempts: int
+    detections: list[DetectionAnswer] | None
+    timing: TimingAnswer | None
+    batch: BatchAnswer | None
+
+
+class DetectAnswer(JobAnswer):
+    """A job's fields and its results."""
+
+    results: list[ImageAnswer]
+
+
+class JobsAnswer(_Schema):
+    """Jobs, newest first."""
+
+    jobs: list[JobAnswer]
+    next_cursor: str | None
+
+
+class ResultsAnswer(_Schema):
+    """Results so far, in index order."""
+
+    results: list[ImageAnswer]
+    next_cursor: str | None
+
+
+class TraceAnswer(_Schema):
+    """What the scheduler did with a job, in order."""
+
+    trace: list[dict[str, Any]]
+
+
+class ModelAnswer(_Schema):
+    """A model that can be asked for."""
+
+    name: str
+    version: str
+    description: str
+    labels: list[str]
+    sizes: list[int] = Field(description="Input sizes (`imgsz`) in pixels; the first is the default.")
+    synthetic: bool = Field(description="It computes nothing real: a model of known cost.")
+    default: bool
+    workers: int = Field(description="How many living workers serve it.")
+
+
+class ModelsAnswer(_Schema):
+    """All models."""
+
+    models: list[ModelAnswer]
+
+
+class WorkerAnswer(_Schema):
+    """A living worker and what it works on."""
+
+    name: str
+    model: str
+    version: str
+    device: str
+    levels: list[int]
+    lanes: list[str]
+    host: str
+    pid: int
+    started_at: str
+    beat_age_ms: float
+    state: Literal["idle", "busy"]
+    batches: list[str]
+
+
+class WorkersAnswer(_Schema):
+    """All living workers."""
+
+    workers: list[WorkerAnswer]
+
+
+class QueueAnswer(_Schema):
+    """One lane at one level."""
+
+    name: str
+    lane: str
+    level: int
+    waiting_items: int
+    waiting_jobs: int
+    queued_batches: int
+    oldest_wait_ms: float | None
+
+
+class TotalsAnswer(_Schema):
+    """What is queued of everybody, and the bounds."""
+
+    items: int
+    bytes: int
+    items_max: int
+    bytes_max: int
+
+
+class QueuesAnswer(_Schema):
+    """Depth, age and rates; `at` is when the scheduler told, null where none leads."""
+
+    at: str | None
+    leader: str | None
+    drain_items_per_s: float | None
+    queued: TotalsAnswer
+    queues: list[QueueAnswer]
+
+
+class ProblemAnswer(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = Field(examples=["urn:tenfold:problem:invalid_field"])
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str = Field(description="The stable word to program against.", examples=["invalid_field"])
+    request_id: str
+    field: str | None = Field(None, description="What was wrong with the request, if one thing was.")
+
+
+_MEANING: Final = {
+    400: "The body cannot be read, or the image is empty",
+    401: "No API key, or one that is not known",
+    403: "The key may not do this",
+    404: "No such thing, or another key's",
+    408: "The body stopped coming",
+    409: "In conflict with what is going on",
+    410: "It was there, and its lifetime is over",
+    413: "A file, the body, or the number of images passes its limit",
+    415: "Neither a format nor a content type that is taken",
+    422: "A field or an image is not valid",
+    429: "Your own bound is reached; see `Retry-After`",
+    500: "The service failed",
+    503: "No room, no worker, or no Redis; see `Retry-After`",
+    504: "The deadline passed first",
+}
+
+
+def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route's problems are described."""
+    return {
+        status: {
+            "description": _MEANING[status],
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
+        }
+        for status in statuses
+    }
+
+
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "model": {"type": "string", "description": "A model's name; see `/v1/models`."},
+    "conf": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.25, "description": "Least score."},
+    "iou": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "default": 0.7,
+        "description": "Overlap above which the weaker of two boxes of a class is dropped.",
+    },
+    "max_detections": {"type": "integer", "minimum": 1, "maximum": DETECTIONS_MAX, "default": 300},
+    "imgsz": {"type": "integer", "description": "Input size of the network, in pixels; one that the model offers."},
+    "priority": {"type": "string", "enum": ["high", "normal", "low"], "default": "normal"},
+    "deadline_ms": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": DEADLINE_MS_MAX,
+        "description": "Milliseconds from acceptance after which what has not run is dropped.",
+    },
+}
+
+UPLOAD: Final[dict[str, Any]] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema} for name, schema in _OPTIONS.items()
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FILES],
+                    "properties": {
+                        FILES: {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "Images: JPEG, PNG, WebP or BMP, told apart by content.",
+                        },
+                        **_OPTIONS,
+                    },
+                }
+            },
+            **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGE_TYPES},
+        },
+    },
+}
+"""How the routes that take images describe their body: a form, or one image as it is."""
+
+PREFER: Final[dict[str, Any]] = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "`wait=N` (seconds, default 30) or `respond-async`.",
+}
+
+DETECT: Final[dict[str, Any]] = {**UPLOAD, "parameters": [*UPLOAD["parameters"], PREFER]}
+"""The same for the route that waits."""

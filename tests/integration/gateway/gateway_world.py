@@ -1,0 +1,170 @@
+"""A real gateway on a free port, a real Redis behind it, and a scheduler and worker played by hand in a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+
+import httpx
+import uvicorn
+from PIL import Image
+
+from gateway.app import create_app
+from scheduler.dispatch import Dispatcher
+from tenfold.contract.events import BatchEnded, JobSubmitted
+from tenfold.contract.records import (
+    BatchRecord,
+    Detection,
+    ItemError,
+    ItemResult,
+    JobShare,
+    ModelInfo,
+    Submission,
+    Timing,
+    WorkerInfo,
+)
+from tenfold.settings import Settings
+from tenfold.store.connection import connect
+from tenfold.store.keys import Keys
+from tenfold.store.scheduler_store import SchedulerStore
+from tenfold.store.worker_store import WorkerStore
+
+MODEL = ModelInfo("toy", "1", ["circle", "square"], [64, 32], "a toy")
+KEYS = Keys()
+PATIENCE_S = 10.0
+
+
+def image(size: tuple[int, int] = (8, 6), kind: str = "JPEG", color: str = "red") -> bytes:
+    out = BytesIO()
+    Image.new("RGB", size, color).save(out, kind)
+    return out.getvalue()
+
+
+def wait_for(condition: Callable[[], object], what: str = "the condition") -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end_s, f"{what} did not come"
+        time.sleep(0.01)
+
+
+@dataclass
+class Backend:
+    """Plays scheduler and worker: every submitted job in batches of ten, one after the other, while it is let."""
+
+    url: str
+    let: threading.Event = field(default_factory=threading.Event)
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.client = connect(self.url)
+        self.scheduler = SchedulerStore(self.client, KEYS, 60_000)
+        self.dispatcher = Dispatcher(self.scheduler, 60)
+        self.token = self.scheduler.lead("") or ""
+        queues = [[KEYS.queue_name(MODEL.lane(size), level) for size in MODEL.sizes] for level in range(3)]
+        self.worker = WorkerStore(self.client, KEYS, "w1", queues, 15_000, 60_000)
+        self.info = WorkerInfo(
+            "w1", "toy", [MODEL.lane(size) for size in MODEL.sizes], [0, 1, 2], "toy", "1", "cpu", "here", 1, 0.0
+        )
+        self.batches = 0
+        self.jobs: list[Submission] = []
+
+    def announce(self) -> None:
+        self.worker.join(self.info, MODEL)
+        self.worker.beat(self.info, [])
+
+    def run(self) -> None:
+        self.announce()
+        last = b"0-0"
+        while not self.stopping:
+            self.scheduler.lead(self.token)
+            for place, event in self.scheduler.read_events(last, 50):
+                last = place
+                if isinstance(event, JobSubmitted):
+                    self.jobs.append(event.job)
+                    self._serve(event)
+
+    def _serve(self, event: JobSubmitted) -> None:
+        indexes = [i for i in range(event.job.count) if i not in set(event.rejected)]
+        for start in range(0, len(indexes), 10):
+            while not self.let.wait(0.05):
+                self.scheduler.lead(self.token)
+                if self.stopping:
+                    return
+            self._batch(event.job, indexes[start : start + 10])
+
+    def _batch(self, job: Submission, indexes: list[int]) -> None:
+        self.batches += 1
+        share = JobShare(job.options, job.submitted_ms, job.deadline_ms)
+        items = [(job.job_id, index) for index in indexes]
+        record = BatchRecord(
+            f"1-{self.batches:06}", job.pool, job.lane, job.model, job.version, job.size, 0, items, {job.job_id: share}
+        )
+        self.dispatcher.dispatch(self.token, [record])
+        claim = self.worker.claim()
+        if claim is None:
+            return
+        blobs = self.worker.blobs(claim.batch.items)
+        results = [
+            (job_id, self.look(index, blob)) for (job_id, index), blob in zip(claim.batch.items, blobs, strict=True)
+        ]
+        self.worker.commit(BatchEnded(claim.batch.id, "w1"), results, 0.001)
+
+    def look(self, index: int, blob: bytes | None) -> ItemResult:
+        try:
+            assert blob is not None
+            with Image.open(BytesIO(blob)) as opened:
+                opened.load()
+                width, height = opened.size
+        except OSError:
+            error = ItemError("truncated_image", "the image ends early")
+            return ItemResult(index, None, None, None, error, timing=Timing())
+        box = (0.0, 0.0, float(width), float(height))
+        return ItemResult(index, width, height, [Detection(box, 0.9, 0, "circle")], None, timing=Timing(1.0, 2.0, 3.0))
+
+
+@dataclass
+class World:
+    url: str
+    backend: Backend
+    server: uvicorn.Server
+    http: httpx.Client
+
+
+@contextmanager
+def running_world(redis_url: str, settings: Settings | None = None) -> Iterator[World]:
+    """A gateway and its backend; the backend serves at once unless ``world.backend.let`` is cleared."""
+    backend = Backend(redis_url)
+    backend.let.set()
+    playing = threading.Thread(target=backend.run)
+    playing.start()
+    try:
+        with running_gateway(redis_url, settings) as (server, url), httpx.Client(base_url=url, timeout=20) as http:
+            wait_for(lambda: http.get("/v1/models").json().get("models"), "the model")
+            yield World(url, backend, server, http)
+    finally:
+        backend.stopping = True
+        playing.join()
+        backend.client.close()
+
+
+@contextmanager
+def running_gateway(redis_url: str, settings: Settings | None = None) -> Iterator[tuple[uvicorn.Server, str]]:
+    """A gateway in a thread, listening on a free port."""
+    app = create_app(settings or Settings(redis_url=redis_url, model="toy"))
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    serving.start()
+    try:
+        wait_for(lambda: server.started, "the gateway")
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        serving.join()
+        listener.close()
