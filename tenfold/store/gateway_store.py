@@ -245,10 +245,10 @@ class GatewayStore:
                 return found, None
         return found, place
 
-    async def standing(self, job_id: str) -> tuple[int, float] | None:
+    async def standing(self, job_id: str) -> tuple[int, float | None] | None:
         """(images ahead, milliseconds until it ends) as the scheduler last told, or None."""
         raw = await self.client.hget(self.keys.standing, job_id)
-        return None if raw is None else msgspec.json.decode(raw, type=tuple[int, float])
+        return None if raw is None else msgspec.json.decode(raw, type=tuple[int, float | None])
 
     async def end_job(self, job_id: str, state: JobState) -> JobState | None:
         """Cancel a job; the state that it has now, or None where there is none. A final state stays as it is."""

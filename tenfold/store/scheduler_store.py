@@ -193,7 +193,7 @@ class SchedulerStore:
             )
         pipe.execute()
 
-    def publish(self, status: Mapping[str, object], standings: Mapping[str, tuple[int, float]]) -> None:
+    def publish(self, status: Mapping[str, object], standings: Mapping[str, tuple[int, float | None]]) -> None:
         """Tell the gateways how the queues stand and how far each job has to go."""
         pipe = self.client.pipeline()
         pipe.set(self.keys.status, msgspec.json.encode(status), px=5_000)

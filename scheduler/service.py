@@ -1,0 +1,175 @@
+"""The loop that gives the core its clock and its Redis: stand by, lead, rebuild, then read, decide, carry out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from scheduler.carrier import Carrier
+from scheduler.clock import RedisClock
+from scheduler.core.core import Core
+from scheduler.core.decisions import Decision
+from scheduler.core.events import BatchRestored, CoreEvent, JobRestored, TimePassed, WorkerJoined
+from scheduler.dispatch import Dispatcher
+from scheduler.lease import Leadership
+from scheduler.reaper import Reaper
+from scheduler.status import Status
+from tenfold.contract.errors import LeadershipLost
+from tenfold.store.connection import BLOCK_S
+from tenfold.store.scheduler_store import ActiveJob, LiveBatch, SchedulerStore, Snapshot
+
+log = logging.getLogger("tenfold.scheduler")
+
+STANDBY_S = 0.5
+SWEEP_EACH_S = 1.0
+PUBLISH_EACH_S = 0.5
+OUTAGE_BACKOFF_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a scheduler is made of.
+
+    Attributes:
+        make_core: a new core for an epoch, the leadership's token as a number.
+    """
+
+    store: SchedulerStore
+    reaper: Reaper
+    dispatcher: Dispatcher
+    make_core: Callable[[int], Core]
+
+
+class Service:
+    """One scheduler process: leads, or stands by until the leader is gone."""
+
+    def __init__(self, parts: Parts, stopped: threading.Event) -> None:
+        self._parts = parts
+        self._stopped = stopped
+        self._leadership = Leadership(parts.store)
+
+    def run(self) -> None:
+        """Serve until stopped; Redis' absence and lost leadership are waited out."""
+        while not self._stopped.is_set():
+            try:
+                if self._leadership.take():
+                    self._lead()
+                else:
+                    self._stopped.wait(STANDBY_S)
+            except LeadershipLost as error:
+                log.warning("standing by: %s", error)
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                log.warning("Redis does not answer, trying again: %s", error)
+                self._stopped.wait(OUTAGE_BACKOFF_S)
+
+    def _lead(self) -> None:
+        leading = Leading(self._parts, self._leadership)
+        leading.rebuild()
+        while not self._stopped.is_set():
+            leading.step()
+        self._leadership.give_up()
+
+
+class Leading:
+    """One leadership, from the rebuild to its end."""
+
+    def __init__(self, parts: Parts, leadership: Leadership) -> None:
+        self._store = parts.store
+        self._reaper = parts.reaper
+        self._leadership = leadership
+        self._token = leadership.token
+        self._clock = RedisClock(parts.store.client)
+        self._core = parts.make_core(int(self._token))
+        self._carrier = Carrier(parts.store, parts.dispatcher)
+        self._status = Status(self._token, parts.store.keys)
+        self._read = b"0-0"
+        self._sweep_due_s = 0.0
+        self._publish_due_s = 0.0
+
+    def rebuild(self) -> None:
+        """Learn everything from Redis."""
+        now_ms = self._clock.now_ms()
+        snapshot = self._store.snapshot(now_ms - self._reaper.lease_ms)
+        self._read = snapshot.last_event
+        self._carrier.carry_out(self._token, self._decide(restored(snapshot), now_ms))
+        log.info(
+            "leading with token %s: %d jobs, %d batches, %d workers",
+            self._token,
+            len(snapshot.jobs),
+            len(snapshot.batches),
+            len(snapshot.workers),
+        )
+
+    def step(self) -> None:
+        """Read what happened, or wait until the core's next timer; decide; carry out; tidy up where it is due."""
+        events = self._store.read_events(self._read, self._patience_ms())
+        now_ms = self._clock.now_ms()
+        batch: list[CoreEvent] = [event for _, event in events]
+        if time.monotonic() >= self._sweep_due_s:
+            self._sweep_due_s = time.monotonic() + SWEEP_EACH_S
+            batch += self._reaper.sweep(self._token, now_ms, self._core.worker_names())
+            self._carrier.forget(self._core.jobs)
+        self._carrier.carry_out(self._token, self._decide(batch, now_ms))
+        if events:
+            self._read = events[-1][0]
+            self._store.forget_events(self._read)
+        self._leadership.keep()
+        if time.monotonic() >= self._publish_due_s:
+            self._publish_due_s = time.monotonic() + PUBLISH_EACH_S
+            self._store.publish(self._status.queues(self._core, now_ms), self._status.standings(self._core, now_ms))
+
+    def _decide(self, events: Sequence[CoreEvent], now_ms: float) -> list[Decision]:
+        self._carrier.note(events)
+        return self._core.handle_all([*events, TimePassed()], now_ms)
+
+    def _patience_ms(self) -> int:
+        due_s = min(self._sweep_due_s, self._publish_due_s) - time.monotonic()
+        patience_ms = min(due_s, BLOCK_S) * 1000
+        wakeup = self._core.next_wakeup_ms()
+        if wakeup is not None:
+            patience_ms = min(patience_ms, wakeup - self._clock.now_ms())
+        # Redis blocks whole milliseconds and takes 0 for ever: a timer due sooner is not waited for.
+        return max(0, round(patience_ms))
+
+
+def restored(snapshot: Snapshot) -> list[CoreEvent]:
+    """What Redis holds, as events for a new core: workers, jobs, then the batches that are under way."""
+    events: list[CoreEvent] = [WorkerJoined(worker) for worker in snapshot.workers]
+    under_way: dict[str, set[int]] = {}
+    for batch in snapshot.batches:
+        for job_id, index in batch.record.items:
+            under_way.setdefault(job_id, set()).add(index)
+    events += [_restored_job(active, under_way.get(active.job.job_id, set())) for active in snapshot.jobs]
+    events += [_restored_batch(batch) for batch in snapshot.batches]
+    return events
+
+
+def _restored_job(active: ActiveJob, under_way: set[int]) -> JobRestored:
+    taken = sorted(active.settled | under_way)
+    waiting = gaps(taken, active.job.count)
+    alone = sorted(active.alone - set(taken))
+    return JobRestored(active.job, waiting, served=len(taken), alone=alone)
+
+
+def _restored_batch(batch: LiveBatch) -> BatchRestored:
+    record = batch.record
+    return BatchRestored(record.id, record.pool, record.lane, batch.level, record.items, batch.worker)
+
+
+def gaps(taken: Iterable[int], count: int) -> list[tuple[int, int]]:
+    """(start, stop) ranges of 0..count that ``taken``, ascending, leaves free."""
+    ranges = []
+    start = 0
+    for index in taken:
+        if index > start:
+            ranges.append((start, index))
+        start = index + 1
+    if start < count:
+        ranges.append((start, count))
+    return ranges
