@@ -249,6 +249,10 @@ class Tenfold:
         """The results in one of the service's formats, such as `ndjson`, as bytes."""
         return self._request("GET", f"/v1/jobs/{_part(job_id)}/results", params={"format": form}).content
 
+    def trace(self, job_id: str) -> list[dict[str, Any]]:
+        """What the scheduler did with a job, in order."""
+        return list(self.get(f"/v1/jobs/{_part(job_id)}/trace").get("trace") or [])
+
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; one that is over stays as it is."""
         return self._decode(self._request("DELETE", f"/v1/jobs/{_part(job_id)}"), Job)

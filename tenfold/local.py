@@ -175,7 +175,7 @@ class _System:
                 if time.monotonic() > hint_at:
                     self._say("up", f"not ready yet: {said}")
                     hint_at = time.monotonic() + _NOT_READY_HINT_EVERY_S
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
 
     def _show_samples(self, url: str) -> None:
         pictures = sample_pictures()

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ app = typer.Typer(help="Batch jobs: submit, look at, wait for, cancel.", no_args
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 State = Annotated[str | None, typer.Option(help="Only jobs in this state, such as running.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
 Format = Annotated[str, typer.Option("--format", help="json or ndjson.")]
 OutFile = Annotated[Path | None, typer.Option("--out", help="A file for the results.", show_default="stdout")]
 
@@ -113,6 +113,27 @@ def cancel(
     with terminal.connect(url, api_key) as client:
         job = client.cancel(job_id)
     _show([job], as_json, job)
+
+
+@app.command()
+def trace(
+    job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
+) -> None:
+    """What the scheduler did with a job, in order: the answer to "why did it wait?"."""
+    with terminal.connect(url, api_key) as client:
+        entries = client.trace(job_id)
+    if as_json:
+        terminal.print_json({"trace": entries})
+        return
+    began = float(entries[0].get("at_ms", 0)) if entries else 0.0
+    rows = [_trace_line(entry, began) for entry in entries]
+    terminal.people().print(terminal.table("Trace", ("ms", "what", "level", "batch", "details"), rows))
+
+
+def _trace_line(entry: dict[str, Any], began_ms: float) -> tuple[object, ...]:
+    details = ", ".join(f"{key} {value}" for key, value in (entry.get("detail") or {}).items())
+    after_ms = float(entry.get("at_ms", began_ms)) - began_ms
+    return (f"{after_ms:.0f}", entry.get("kind"), entry.get("level"), entry.get("batch_id") or None, details)
 
 
 def _show(jobs: list[Job], as_json: bool, value: object) -> None:

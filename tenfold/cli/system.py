@@ -6,6 +6,12 @@ import typer
 
 from tenfold.cli import terminal
 
+COLUMNS: Final = {
+    "queues": ("name", "level", "waiting_items", "waiting_jobs", "queued_batches", "oldest_wait_ms"),
+    "workers": ("name", "state", "model", "device", "levels", "batches", "host", "beat_age_ms"),
+    "models": ("name", "version", "default", "workers", "sizes", "labels", "description"),
+}
+
 models_app = typer.Typer(help="What can be served.", no_args_is_help=True)
 
 
@@ -37,12 +43,23 @@ def _show(what: str, as_json: bool, url: str, api_key: str | None) -> None:
         return
     rows: list[dict[str, Any]] = told.get(what) or []
     console = terminal.people()
+    if what == "queues":
+        console.print(_totals(told))
     if not rows:
         console.print(f"no {what}")
         return
-    columns = list(rows[0])
+    columns = COLUMNS[what]
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     console.print(terminal.table(what.capitalize(), [column.replace("_", " ") for column in columns], cells))
+
+
+def _totals(told: dict[str, Any]) -> str:
+    queued, rate = told.get("queued") or {}, told.get("drain_items_per_s")
+    return (
+        f"{queued.get('items', 0)} of {queued.get('items_max', '?')} images queued, "
+        f"{'no rate yet' if rate is None else f'{rate:.1f} images/s'}, "
+        f"{'led by ' + str(told['leader']) if told.get('leader') else 'no scheduler leads'}"
+    )
 
 
 _CELL_CHARACTERS_MAX: Final = 120

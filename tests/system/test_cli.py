@@ -85,6 +85,9 @@ def test_job_from_submit_to_results(system: Running, pictures: Path) -> None:
     listed = json.loads(tenfold(system, "jobs", "list", "--json").stdout)
     assert job_id in [job["id"] for job in listed["jobs"]]
     assert len(json.loads(tenfold(system, "jobs", "results", job_id).stdout)["results"]) == 25
+    told = json.loads(tenfold(system, "jobs", "trace", job_id, "--json").stdout)["trace"]
+    assert told
+    assert all(entry["kind"] for entry in told)
     lines = tenfold(system, "jobs", "results", job_id, "--format", "ndjson").stdout.splitlines()
     assert len(lines) == 25
 
