@@ -36,7 +36,8 @@ class SceneDataset(Dataset[Sample]):
     """Endless scenes for training at ``size`` pixels. Item i is a pure function of (seed, i).
 
     A quarter of the scenes are drawn larger, of any proportion, and go through the same letterbox as a user's photo;
-    the others are drawn at the network's size, which is cheaper and wastes no padding.
+    the others are drawn at the network's size, which is cheaper and wastes no padding. Some of those show everything
+    larger, as a photo does that is served at a larger input than the one trained on.
     """
 
     def __init__(self, seed: int, size: int, density: float) -> None:
@@ -50,7 +51,7 @@ class SceneDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         rng = np.random.default_rng((self.seed, index, 1))
         if rng.random() < 0.75:
-            unit = float(rng.uniform(0.8, 1.25))
+            unit = float(rng.uniform(0.8, 1.25) if rng.random() < 0.7 else rng.uniform(1.25, 2.2))
             options = SceneOptions(self.size, self.size, unit=unit, density=self.density)
             return _sample(draw_scene(options, self.seed, index))
         zoom = float(rng.uniform(1.0, 2.2))

@@ -219,7 +219,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--count", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=5)
     arguments = parser.parse_args()
     _write(arguments.out, arguments.count, arguments.seed)
 
