@@ -58,7 +58,9 @@ def read_network(path: Path) -> Yolo:
         raise WeightsError(f"{path}: {error}") from error
     if config.classes != len(metadata.labels):
         raise WeightsError(f"{path}: {len(metadata.labels)} labels for {config.classes} classes")
-    network = Yolo(config)
+    # Without storage until the tensors are known to fit: a header may claim any size.
+    with torch.device("meta"):
+        network = Yolo(config)
     load_strictly(network, read_tensors(path), str(path))
     return network.eval()
 

@@ -15,7 +15,7 @@ NAMED_AT_MOST = 5
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Copies ``state`` into ``network``, where names and shapes are exactly its own.
+    """Makes ``state`` the network's own tensors, where names and shapes are exactly the same. It may be a meta network.
 
     Raises WeightsError that names the first few that are missing, unexpected, wrongly shaped or not of numbers; the
     network is unchanged then. ``source`` names the weights in the message. Half precision is widened to the network's
@@ -29,7 +29,7 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) 
     ]
     if any(faults):
         raise WeightsError(f"{source} does not fit the network: it {'; it '.join(filter(None, faults))}")
-    network.load_state_dict(dict(state), strict=True)
+    network.load_state_dict({name: state[name].to(own[name].dtype) for name in own}, strict=True, assign=True)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -6,6 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+WIDTH_MAX = 4096
+DEPTH_MAX = 64
+
 
 @dataclass(frozen=True)
 class YoloConfig:
@@ -25,9 +28,9 @@ class YoloConfig:
     bins: int = 8
 
     def __post_init__(self) -> None:
-        numbers = (self.classes, *self.widths, *self.depths, *self.neck, self.head_box, self.head_class, self.bins)
-        if not all(type(number) is int and 1 <= number <= 4096 for number in numbers):
-            raise ValueError(f"a network's numbers must be whole and in 1..4096: {self}")
+        widths = (self.classes, *self.widths, *self.neck, self.head_box, self.head_class)
+        _check("widths and classes", widths, WIDTH_MAX)
+        _check("depths and bins", (*self.depths, self.bins), DEPTH_MAX)
         if (len(self.widths), len(self.depths), len(self.neck)) != (5, 4, 3):
             raise ValueError(f"a network has 5 widths, 4 depths and 3 neck widths: {self}")
 
@@ -43,6 +46,11 @@ class YoloConfig:
             return cls(**{name: _frozen(value) for name, value in fields.items()})
         except (TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"not the configuration of a Yolo network: {text[:200]}") from error
+
+
+def _check(what: str, numbers: tuple[int, ...], most: int) -> None:
+    if not all(type(number) is int and 1 <= number <= most for number in numbers):
+        raise ValueError(f"{what} of a network must be whole numbers from 1 to {most}, got {numbers}")
 
 
 def _frozen(value: Any) -> Any:

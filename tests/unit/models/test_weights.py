@@ -183,3 +183,12 @@ def test_the_header_alone_describes(weights: Path) -> None:
     assert "__metadata__" in json.loads(content[8 : 8 + length])
     weights.write_bytes(content[: 8 + length])
     assert describe(str(weights)).labels == ("cat", "dog")
+
+
+def test_a_header_that_claims_a_giant_is_refused_without_room_for_it(tmp_path: Path, network: Yolo) -> None:
+    """A network of terabytes is compared by its shapes before any of it is allocated."""
+    giant = replace(TINY, widths=(4096,) * 5, depths=(64,) * 4, neck=(4096,) * 3)
+    path = tmp_path / "giant.safetensors"
+    write_weights(path, network.state_dict(), replace(METADATA, config=giant.to_json()))
+    with pytest.raises(WeightsError, match="does not fit the network"):
+        load(str(path))
