@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 
+from inference_worker.choice import Choice
 from inference_worker.stopping import StopFlag
 from tenfold.contract.errors import SettingsError
 from tenfold.settings import exit_for, load_or_exit
@@ -23,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="a model's name or a weights file (TENFOLD_MODEL)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (TENFOLD_DEVICE)")
     parser.add_argument(
-        "--threads", type=int, help="threads that the model computes with on a CPU (default: every core)"
+        "--threads", type=_threads, help="threads that the model computes with on a CPU (default: every core)"
     )
     parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
     return parser
@@ -33,19 +34,32 @@ def _levels(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
+def _threads(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"is {count}; at least 1 is needed")
+    return count
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit status 1 where it cannot serve, 2 where a setting is wrong."""
     flags = _parser().parse_args(arguments)
     settings = load_or_exit({name: getattr(flags, name) for name in ("model", "device", "redis_url")})
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     logging.Formatter.converter = time.gmtime
+    choice = Choice(flags.name, flags.levels, flags.threads)
+    try:
+        choice.served(settings.levels)
+        settings.require_redis_url()
+    except SettingsError as error:
+        exit_for(error)
     # Torch is loaded only now, so that a wrong setting is told at once and a signal during the load is heeded.
     stop = StopFlag()
     stop.install()
-    from inference_worker.service import Choice, run
+    from inference_worker.service import run
 
     try:
-        run(settings, Choice(flags.name, flags.levels, flags.threads), stop)
+        run(settings, choice, stop)
     except SettingsError as error:
         exit_for(error)
     except ValueError as error:

@@ -13,7 +13,9 @@ from models.registry import load
 from tenfold.contract.records import ModelInfo
 
 WARM_RUNS = 3
-"""Timed runs of each shape: the cost curve starts from their medians."""
+"""Timed runs of each shape, at most: the cost curve starts from their medians."""
+WARM_MS = 300.0
+"""A shape that has been timed for so long is known well enough."""
 
 RecordCost = Callable[[str, int, float], None]
 
@@ -50,8 +52,14 @@ class Resident:
         for size in self.info.sizes:
             self.detector.warm(size, [1, batch_size])
             for images in sorted({1, batch_size}):
-                for _ in range(WARM_RUNS):
-                    record_cost(self.info.lane(size), images, self._timed_run(size, images))
+                for took_ms in self._timed_runs(size, images):
+                    record_cost(self.info.lane(size), images, took_ms)
+
+    def _timed_runs(self, size: int, images: int) -> list[float]:
+        runs = [self._timed_run(size, images)]
+        while len(runs) < WARM_RUNS and sum(runs) < WARM_MS:
+            runs.append(self._timed_run(size, images))
+        return runs
 
     def _timed_run(self, size: int, images: int) -> float:
         blank = torch.zeros(3, size, size, dtype=torch.uint8)

@@ -7,13 +7,12 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from redis.exceptions import RedisError
 
 from inference_worker.beat import Beat, Limits, beat_interval_s
+from inference_worker.choice import Choice
 from inference_worker.decoders import Decoders
 from inference_worker.devices import compute_threads, decode_threads, resolve_device, usable_cores
 from inference_worker.outage import Outage
@@ -21,7 +20,6 @@ from inference_worker.resident import Resident
 from inference_worker.runner import BatchRunner
 from inference_worker.stopping import StopFlag
 from inference_worker.worker import InferenceWorker
-from tenfold.contract.errors import SettingsError
 from tenfold.contract.records import WorkerInfo
 from tenfold.settings import Settings
 from tenfold.store.connection import connect
@@ -29,21 +27,6 @@ from tenfold.store.keys import Keys
 from tenfold.store.worker_store import WorkerStore
 
 log = logging.getLogger("tenfold.worker")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What one worker is told beside the settings that all share.
-
-    Attributes:
-        name: what it is called; RQ sees it with a few characters more, so that no two lives of a worker share a name.
-        levels: the levels that it serves, most urgent first; None for all.
-        threads: threads that the model computes with; None leaves it to the machine.
-    """
-
-    name: str = "worker"
-    levels: Sequence[int] | None = None
-    threads: int | None = None
 
 
 def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
@@ -84,7 +67,7 @@ def _serve(worker: InferenceWorker, runner: BatchRunner, settings: Settings, sto
 
 def _store(settings: Settings, choice: Choice, resident: Resident) -> WorkerStore:
     keys = Keys(settings.key_prefix)
-    queues = [[keys.queue_name(lane, level) for lane in resident.lanes] for level in _levels(settings, choice)]
+    queues = [[keys.queue_name(lane, level) for lane in resident.lanes] for level in choice.served(settings.levels)]
     return WorkerStore(
         client=connect(settings.require_redis_url()),
         keys=keys,
@@ -95,21 +78,12 @@ def _store(settings: Settings, choice: Choice, resident: Resident) -> WorkerStor
     )
 
 
-def _levels(settings: Settings, choice: Choice) -> list[int]:
-    if choice.levels is None:
-        return list(range(settings.levels))
-    wrong = [level for level in choice.levels if not 0 <= level < settings.levels]
-    if wrong or not choice.levels:
-        raise SettingsError(f"--levels names {wrong or 'none'}; allowed are 0 to {settings.levels - 1}, between commas")
-    return sorted(set(choice.levels))
-
-
 def _info(name: str, choice: Choice, settings: Settings, resident: Resident, device: torch.device) -> WorkerInfo:
     return WorkerInfo(
         name=name,
         pool=resident.info.name,
         lanes=resident.lanes,
-        levels=_levels(settings, choice),
+        levels=choice.served(settings.levels),
         model=resident.info.name,
         version=resident.info.version,
         device=str(device),

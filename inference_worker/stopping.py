@@ -25,6 +25,10 @@ class StopFlag:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
 
+    def set(self) -> None:
+        """Ask for a stop, as the first signal does."""
+        self._since = time.monotonic()
+
     def __bool__(self) -> bool:
         return self._since is not None
 
@@ -34,6 +38,6 @@ class StopFlag:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._since is None:
-            self._since = time.monotonic()
+            self.set()
         elif self.stopping_s() > SAME_STOP_S:
             os._exit(128 + number)
