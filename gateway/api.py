@@ -3,13 +3,15 @@
 from fastapi import APIRouter, Depends
 
 from gateway.dependencies import caller_of
-from gateway.endpoints import detect, health, jobs, models, queues, results, workers
+from gateway.endpoints import detect, events, health, images, jobs, metrics, models, queues, results, workers
 
 # Every route under /v1 asks who calls, also one that does not use the answer.
-v1 = APIRouter(prefix="/v1", dependencies=[Depends(caller_of)])
+v1 = APIRouter(dependencies=[Depends(caller_of)])
 v1.include_router(detect.router)
 v1.include_router(jobs.router)
 v1.include_router(results.router)
+v1.include_router(events.router)
+v1.include_router(images.router)
 v1.include_router(queues.router)
 v1.include_router(workers.router)
 v1.include_router(models.router)
@@ -17,3 +19,4 @@ v1.include_router(models.router)
 router = APIRouter()
 router.include_router(v1)
 router.include_router(health.router)
+router.include_router(metrics.router)

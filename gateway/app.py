@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from gateway import api, problems
@@ -29,7 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
         SettingsError: the settings lack a Redis URL, or hold a key that cannot be read.
     """
     gateway = Gateway.of(settings)
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Tenfold",
         version=__version__,
         description=DESCRIPTION,

@@ -11,6 +11,7 @@ from gateway.crud.catalog import Catalog
 from gateway.crud.changes import Changes
 from gateway.crud.clients import Client, Keyring
 from gateway.crud.clock import StoreClock
+from gateway.crud.drawing import Drawing
 from gateway.crud.intake import Intake
 from gateway.crud.jobs import Jobs
 from gateway.crud.uploads import UploadLimits
@@ -32,6 +33,7 @@ class Gateway:
     catalog: Catalog
     changes: Changes
     intake: Intake
+    drawing: Drawing
     keyring: Keyring
     metrics: Metrics
 
@@ -52,6 +54,7 @@ class Gateway:
             catalog,
             Changes(store),
             Intake(store, clock, catalog, Admission(store), limits, settings.body_bytes_max),
+            Drawing(store),
             Keyring.of(settings.api_keys, settings.trusted_proxies),
             Metrics(),
         )

@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from gateway.crud.detect import DeadlinePassed, ImageFailed
 from tenfold.contract import errors
@@ -87,9 +88,7 @@ def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         return _validation(request, error)
     if isinstance(error, HTTPException):
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        detail = _routing_detail(request, error)
-        return respond(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+        return _routing(request, error)
     status = status_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if isinstance(error, _STORE_ERRORS):
@@ -122,13 +121,23 @@ def respond(
     return Response(msgspec.json.encode(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def _routing_detail(request: Request, error: HTTPException) -> str:
-    path = request.url.path
+def _routing(request: Request, error: HTTPException) -> Response:
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    path, headers, detail = request.url.path[:256], dict(error.headers or {}), str(error.detail)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return f"there is nothing at {path[:256]}; /docs lists what there is"
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"{path[:256]} takes {(error.headers or {}).get('Allow', 'other methods')}, not {request.method}"
-    return str(error.detail)
+        detail = f"there is nothing at {path}; /docs lists what there is"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router names only the first route at this path; a client wants to know them all.
+        headers["Allow"] = ", ".join(_methods_at(request))
+        detail = f"{path} takes {headers['Allow']}, not {request.method}"
+    return respond(request, error.status_code, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    scopes = [{**request.scope, "method": method, "path_params": {}} for method in methods]
+    found = (any(route.matches(scope)[0] is Match.FULL for route in request.app.routes) for scope in scopes)
+    return [method for method, matches in zip(methods, found, strict=True) if matches]
 
 
 def _validation(request: Request, error: RequestValidationError) -> Response:

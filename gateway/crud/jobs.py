@@ -101,13 +101,13 @@ class Jobs:
         await self.store.end_job(job_id, JobState.CANCELED)
         return await self.find(job_id, client)
 
-    async def _standing(self, view: JobView) -> tuple[int, float] | None:
+    async def _standing(self, view: JobView) -> tuple[int, float | None] | None:
         if view.state in FINAL_JOB_STATES:
             return None
         return await self.store.standing(view.submission.job_id)
 
 
-def describe(view: JobView, standing: tuple[int, float] | None, root: str) -> JobBody:
+def describe(view: JobView, standing: tuple[int, float | None] | None, root: str) -> JobBody:
     """A job on the wire, from what the store and the scheduler know of it."""
     job = view.submission
     at = f"{root}/v1/jobs/{job.job_id}"
@@ -119,7 +119,7 @@ def describe(view: JobView, standing: tuple[int, float] | None, root: str) -> Jo
         view.level,
         ImageCounts(view.total, view.done, view.failed),
         standing[0] if standing else None,
-        round(standing[1], 1) if standing else None,
+        round(standing[1], 1) if standing and standing[1] is not None else None,
         iso(job.submitted_ms),
         None if view.started_ms is None else iso(view.started_ms),
         None if view.finished_ms is None else iso(view.finished_ms),

@@ -70,9 +70,8 @@ async def page(store: GatewayStore, view: JobView, start: int, limit: int) -> Re
 
 
 async def every(store: GatewayStore, view: JobView) -> AsyncIterator[ImageBody]:
-    """All results so far, in index order, read as they are asked for. Raises as :func:`page` does."""
-    async for image in _read(store, view, await _indexes(store, view)):
-        yield image
+    """All results so far, in index order, read from the store as they are taken. Raises as :func:`page` does."""
+    return _read(store, view, await _indexes(store, view))
 
 
 async def of_upload(store: GatewayStore, job_id: str, metas: Sequence[ItemMeta]) -> list[ImageBody]:

@@ -27,7 +27,7 @@ class Detected(JobBody, frozen=True):
 
 
 @router.post(
-    "/detect",
+    "/v1/detect",
     summary="Find objects in one or several images",
     openapi_extra=DETECT,
     response_model=DetectAnswer,

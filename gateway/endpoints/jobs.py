@@ -10,7 +10,7 @@ from gateway.requests import sent_by
 from gateway.schemas import UPLOAD, JobAnswer, JobsAnswer, TraceAnswer, problem_answers
 from tenfold.contract.states import JobState
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
 @router.post(

@@ -7,7 +7,7 @@ from gateway.dependencies import Parts
 from gateway.replies import json_reply
 from gateway.schemas import ModelsAnswer, problem_answers
 
-router = APIRouter(prefix="/models", tags=["system"])
+router = APIRouter(prefix="/v1/models", tags=["system"])
 
 
 @router.get("", summary="What can be asked for", response_model=ModelsAnswer, responses=problem_answers(401, 503))

@@ -7,7 +7,7 @@ from gateway.dependencies import Parts
 from gateway.replies import json_reply
 from gateway.schemas import QueuesAnswer, problem_answers
 
-router = APIRouter(prefix="/queues", tags=["system"])
+router = APIRouter(prefix="/v1/queues", tags=["system"])
 
 
 @router.get("", summary="What waits where", response_model=QueuesAnswer, responses=problem_answers(401, 503))

@@ -3,19 +3,27 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.crud.cursors import read_index
+from gateway.crud.formats import write_coco, write_csv, write_ndjson, write_yolo
 from gateway.crud.results import PAGE, PAGE_MAX, ImageBody, every, page
-from gateway.dependencies import Caller, JobDesk, Parts
+from gateway.dependencies import Caller, Gateway, JobDesk, Parts
 from gateway.replies import json_reply
 from gateway.schemas import ResultsAnswer, problem_answers
 
-router = APIRouter(prefix="/jobs", tags=["results"])
+router = APIRouter(prefix="/v1/jobs", tags=["results"])
 
-Format = Literal["json", "ndjson"]
+Format = Literal["json", "ndjson", "coco", "yolo", "csv"]
+
+_MEDIA_TYPES = {
+    "ndjson": "application/x-ndjson",
+    "coco": "application/json",
+    "yolo": "application/zip",
+    "csv": "text/csv; charset=utf-8",
+}
+_SUFFIXES = {"coco": "coco.json", "yolo": "yolo.zip", "csv": "csv"}
 
 
 @router.get(
@@ -29,18 +37,34 @@ async def results(
     parts: Parts,
     caller: Caller,
     jobs: JobDesk,
-    format: Annotated[Format, Query(description="`ndjson` gives all at once, one image a line.")] = "json",  # noqa: A002
+    format: Annotated[Format, Query(description="All but `json` come whole, whatever `limit` says.")] = "json",  # noqa: A002
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
     cursor: Annotated[str | None, Query(description="The `next_cursor` of the page before.")] = None,
 ) -> Response:
-    """`json` comes in pages; the other formats come whole."""
+    """`json` comes in pages; `ndjson` is one image a line, `coco` COCO's JSON, `yolo` a zip of labels, `csv` a table."""
     view = await jobs.find(job_id, caller)
     if format == "json":
         return json_reply(await page(parts.store, view, read_index(cursor), limit))
-    return StreamingResponse(_lines(every(parts.store, view)), media_type="application/x-ndjson")
+    images = await every(parts.store, view)
+    labels = await _labels(parts, view.submission.model)
+    headers = (
+        {"Content-Disposition": f'attachment; filename="{job_id}.{_SUFFIXES[format]}"'} if format in _SUFFIXES else {}
+    )
+    return StreamingResponse(_write(format, images, labels), media_type=_MEDIA_TYPES[format], headers=headers)
 
 
-async def _lines(images: AsyncIterator[ImageBody]) -> AsyncIterator[bytes]:
-    encoder = msgspec.json.Encoder()
-    async for image in images:
-        yield encoder.encode(image) + b"\n"
+async def _labels(parts: Gateway, model: str) -> list[str]:
+    known = (await parts.catalog.models()).get(model)
+    return known.labels if known else []
+
+
+def _write(format: Format, images: AsyncIterator[ImageBody], labels: list[str]) -> AsyncIterator[bytes]:  # noqa: A002
+    match format:
+        case "coco":
+            return write_coco(images, labels)
+        case "yolo":
+            return write_yolo(images, labels)
+        case "csv":
+            return write_csv(images)
+        case _:
+            return write_ndjson(images)

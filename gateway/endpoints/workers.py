@@ -7,7 +7,7 @@ from gateway.dependencies import Parts
 from gateway.replies import json_reply
 from gateway.schemas import WorkersAnswer, problem_answers
 
-router = APIRouter(prefix="/workers", tags=["system"])
+router = APIRouter(prefix="/v1/workers", tags=["system"])
 
 
 @router.get("", summary="Who works on what", response_model=WorkersAnswer, responses=problem_answers(401, 503))

@@ -1,0 +1,137 @@
+"""Results as other tools read them: COCO, YOLO labels and CSV, each written while the results are read.
+
+COCO: the object detection format of cocodataset.org (``images``, ``annotations`` with ``bbox`` as x, y, width, height
+in pixels, ``categories``), with a ``score`` in each annotation. YOLO: one text file an image, a line ``class x y width
+height score`` a detection, x, y the box's middle, all four relative to the image. CSV: a row a detection.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import msgspec
+
+from gateway.crud.results import ImageBody
+from tenfold.contract.records import Detection
+
+CSV_COLUMNS: Final = ("index", "name", "width", "height", "error", "x1", "y1", "x2", "y2", "score", "class_id", "label")
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def write_ndjson(images: AsyncIterator[ImageBody]) -> AsyncIterator[bytes]:
+    """One JSON object an image, one a line."""
+    async for image in images:
+        yield _encode(image) + b"\n"
+
+
+async def write_csv(images: AsyncIterator[ImageBody]) -> AsyncIterator[bytes]:
+    """A row a detection; an image without any has one row without a box, and one that failed names its error."""
+    yield _csv_rows([CSV_COLUMNS])
+    async for image in images:
+        head = [image.index, _harmless(image.name), image.width, image.height, image.error.code if image.error else ""]
+        boxes = [
+            [*head, *found.box, found.score, found.class_id, _harmless(found.label)] for found in image.detections or []
+        ]
+        yield _csv_rows(boxes or [[*head, *[""] * (len(CSV_COLUMNS) - len(head))]])
+
+
+async def write_coco(images: AsyncIterator[ImageBody], labels: Sequence[str]) -> AsyncIterator[bytes]:
+    """One COCO object. An image's id is its index, a category's its class id; images that failed are not in it."""
+    known = dict(enumerate(labels))
+    listed: list[dict[str, Any]] = []
+    number = 0
+    yield b'{"annotations":['
+    async for image in images:
+        if image.detections is None:
+            continue
+        listed.append({"id": image.index, "file_name": image.name, "width": image.width, "height": image.height})
+        for found in image.detections:
+            known.setdefault(found.class_id, found.label)
+            number += 1
+            yield (b"," if number > 1 else b"") + _encode(_coco_annotation(number, image.index, found))
+    categories = [{"id": class_id, "name": label} for class_id, label in sorted(known.items())]
+    yield b'],"images":' + _encode(listed) + b',"categories":' + _encode(categories) + b"}"
+
+
+async def write_yolo(images: AsyncIterator[ImageBody], labels: Sequence[str]) -> AsyncIterator[bytes]:
+    """A zip of ``labels/NAME.txt`` an image that has a result, empty where nothing was found, and ``classes.txt``."""
+    sink = _Sink()
+    known = dict(enumerate(labels))
+    taken: set[str] = set()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        async for image in images:
+            if image.detections is None or not image.width or not image.height:
+                continue
+            known.update({found.class_id: found.label for found in image.detections})
+            lines = [_yolo_line(found, image.width, image.height) for found in image.detections]
+            archive.writestr(f"labels/{_stem(image, taken)}.txt", "".join(lines))
+            if data := sink.taken():
+                yield data
+        names = (known.get(class_id, "") for class_id in range(max(known, default=-1) + 1))
+        archive.writestr("classes.txt", "".join(f"{name}\n" for name in names))
+    yield sink.taken()
+
+
+def _coco_annotation(number: int, image_id: int, found: Detection) -> dict[str, Any]:
+    x1, y1, x2, y2 = found.box
+    width, height = x2 - x1, y2 - y1
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": found.class_id,
+        "bbox": [x1, y1, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+        "score": found.score,
+    }
+
+
+def _yolo_line(found: Detection, width: int, height: int) -> str:
+    x1, y1, x2, y2 = found.box
+    relative = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height, found.score)
+    return f"{found.class_id} {' '.join(f'{value:.6g}' for value in relative)}\n"
+
+
+def _stem(image: ImageBody, taken: set[str]) -> str:
+    """A file name from the image's own, without any path, different from all before."""
+    name = PurePosixPath(image.name.replace("\\", "/")).name
+    stem = "".join(char if char.isalnum() or char in "._- " else "_" for char in PurePosixPath(name).stem).strip(". ")
+    if not stem or stem in taken:
+        stem = f"{stem or 'image'}-{image.index}"
+    taken.add(stem)
+    return stem
+
+
+def _csv_rows(rows: Sequence[Sequence[Any]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
+    return out.getvalue().encode()
+
+
+def _harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+class _Sink(io.RawIOBase):
+    """Where a zip is written while it is sent: it only grows at its end, and what is taken is forgotten."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._data += data
+        return len(data)
+
+    def taken(self) -> bytes:
+        data, self._data = bytes(self._data), bytearray()
+        return data

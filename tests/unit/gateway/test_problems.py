@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from gateway import problems
+from gateway.crud.fields import InvalidField
+from tenfold.contract import errors
+
+
+def subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def test_every_refusal_of_the_contract_has_a_status_of_its_own() -> None:
+    """No refusal ends as an internal error."""
+    refusals = [kind for kind in subclasses(errors.RequestError) if kind.__module__ == errors.__name__]
+    assert {kind for kind in refusals if kind not in problems.STATUS} == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.InvalidRequest("x"), 422),
+        (InvalidField("conf", "x"), 422),
+        (errors.InvalidImage("x", code="empty_image"), 400),
+        (errors.InvalidImage("x", code="too_many_pixels"), 422),
+        (errors.InvalidRequest("x", code="malformed_multipart"), 400),
+        (errors.ClientQueueFull("x"), 429),
+        (RedisConnectionError("x"), 503),
+        (ZeroDivisionError("x"), 500),
+    ],
+)
+def test_errors_have_the_status_that_the_contract_says(error: Exception, status: int) -> None:
+    """The nearest class counts, unless the code is told apart."""
+    assert problems.status_of(error) == status
