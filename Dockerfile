@@ -23,17 +23,20 @@ RUN groupadd --gid 10001 tenfold \
  && python3 -m venv --without-pip /opt/venv
 
 # The names of the dependencies, taken out of pyproject.toml: what else changes there does not reach the layers below,
-# since a copied file is compared by its content.
+# since a copied file is compared by its content. The same for the pins of torch and of what it brings.
 FROM base AS requirements
 WORKDIR /requirements
-COPY pyproject.toml ./
+COPY pyproject.toml constraints.txt ./
 RUN ["python3", "-c", "\
-import pathlib, tomllib\n\
+import pathlib, re, tomllib\n\
 project = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['project']\n\
 extras = project['optional-dependencies']\n\
 torch = [line for line in extras['worker'] if line.startswith('torch')]\n\
+brought = r'(torch|triton|nvidia|cuda|numpy|pillow|sympy|mpmath|networkx|jinja|markupsafe|filelock|fsspec|typing_ext)'\n\
+pins = pathlib.Path('constraints.txt').read_text().splitlines()\n\
 lists = {'torch': torch, 'worker': project['dependencies'] + extras['worker'],\n\
-         'edge': project['dependencies'] + extras['gateway']}\n\
+         'edge': project['dependencies'] + extras['gateway'],\n\
+         'torch-pins': [pin for pin in pins if re.match(brought, pin, re.IGNORECASE)]}\n\
 for name, lines in lists.items():\n\
     pathlib.Path(name + '.txt').write_text('\\n'.join(lines) + '\\n')\n\
 "]
@@ -63,11 +66,11 @@ FROM base AS worker
 ARG PIP_INDEX_URL=""
 ARG TORCH_INDEX_URL=""
 LABEL org.opencontainers.image.title="Tenfold worker" org.opencontainers.image.licenses="Apache-2.0"
-COPY constraints.txt /requirements/
-COPY --from=requirements /requirements/torch.txt /requirements/
+COPY --from=requirements /requirements/torch.txt /requirements/torch-pins.txt /requirements/
 RUN --mount=type=cache,id=tenfold-pip,target=/root/.cache/pip \
-    pip --python /opt/venv/bin/python install -c /requirements/constraints.txt \
+    pip --python /opt/venv/bin/python install -c /requirements/torch-pins.txt \
         ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} -r /requirements/torch.txt
+COPY constraints.txt /requirements/
 COPY --from=requirements /requirements/worker.txt /requirements/
 RUN --mount=type=cache,id=tenfold-pip,target=/root/.cache/pip \
     pip --python /opt/venv/bin/python install -c /requirements/constraints.txt \
