@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from rq.job import Job
 
-FUNCTIONS = frozenset({"inference_worker.batch.run"})
-"""The names that a batch's job may carry. A worker runs batches by claim; the name says so in RQ's tools."""
+FUNCTIONS = frozenset({"inference_worker.batch.run", "inference_worker.values.store"})
+"""The names that our jobs may carry. Workers run what they claim; the name says what that is in RQ's tools."""
 
 
 class JobRefused(Exception):

@@ -17,6 +17,7 @@ from scheduler.core.core import Core
 from scheduler.dispatch import Dispatcher
 from scheduler.reaper import Reaper
 from scheduler.service import Parts, Service
+from scheduler.values import DueValues
 from tenfold.contract.errors import SettingsError, StoreUnavailable
 from tenfold.settings import Settings, exit_for, load_or_exit
 from tenfold.store.caretaker import Caretaker
@@ -24,6 +25,7 @@ from tenfold.store.connection import BytesRedis, connect
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.server import Needs, check_server
+from tenfold.store.values_scheduler_store import ValuesSchedulerStore
 
 log = logging.getLogger("tenfold.scheduler")
 
@@ -62,7 +64,8 @@ def build(client: BytesRedis, settings: Settings, stopped: threading.Event) -> S
     )
     reaper = Reaper(store, caretaker, lease_ms=settings.lease_s * 1000)
     dispatcher = Dispatcher(store, settings.batch_timeout_s)
-    parts = Parts(store, reaper, dispatcher, lambda epoch: Core(core_config(settings, epoch)))
+    values = DueValues(ValuesSchedulerStore(client, keys), int(settings.result_ttl_s), settings.lease_s * 1000)
+    parts = Parts(store, reaper, dispatcher, values, lambda epoch: Core(core_config(settings, epoch)))
     return Service(parts, stopped)
 
 

@@ -20,7 +20,9 @@ from scheduler.dispatch import Dispatcher
 from scheduler.lease import Leadership
 from scheduler.reaper import Reaper
 from scheduler.status import Status
+from scheduler.values import DueValues
 from tenfold.contract.errors import LeadershipLost
+from tenfold.contract.events import ValuesRequested
 from tenfold.store.connection import BLOCK_S
 from tenfold.store.scheduler_store import ActiveJob, LiveBatch, SchedulerStore, Snapshot
 
@@ -43,6 +45,7 @@ class Parts:
     store: SchedulerStore
     reaper: Reaper
     dispatcher: Dispatcher
+    values: DueValues
     make_core: Callable[[int], Core]
 
 
@@ -82,6 +85,7 @@ class Leading:
     def __init__(self, parts: Parts, leadership: Leadership) -> None:
         self._store = parts.store
         self._reaper = parts.reaper
+        self._values = parts.values
         self._leadership = leadership
         self._token = leadership.token
         self._clock = RedisClock(parts.store.client)
@@ -98,6 +102,7 @@ class Leading:
         snapshot = self._store.snapshot(now_ms - self._reaper.lease_ms)
         self._read = snapshot.last_event
         self._carrier.carry_out(self._token, self._decide(restored(snapshot), now_ms))
+        self._values.wake()
         log.info(
             "leading with token %s: %d jobs, %d batches, %d workers",
             self._token,
@@ -110,12 +115,16 @@ class Leading:
         """Read what happened, or wait until the core's next timer; decide; carry out; tidy up where it is due."""
         events = self._store.read_events(self._read, self._patience_ms())
         now_ms = self._clock.now_ms()
-        batch: list[CoreEvent] = [event for _, event in events]
+        batch: list[CoreEvent] = [event for _, event in events if not isinstance(event, ValuesRequested)]
+        if len(batch) < len(events):
+            self._values.wake()
         if time.monotonic() >= self._sweep_due_s:
             self._sweep_due_s = time.monotonic() + SWEEP_EACH_S
             batch += self._reaper.sweep(self._token, now_ms, self._core.worker_names())
             self._carrier.forget(self._core.jobs)
+            self._values.sweep(self._token, now_ms)
         self._carrier.carry_out(self._token, self._decide(batch, now_ms))
+        self._values.move(self._token, now_ms)
         if events:
             self._read = events[-1][0]
             self._store.forget_events(self._read)
@@ -131,9 +140,9 @@ class Leading:
     def _patience_ms(self) -> int:
         due_s = min(self._sweep_due_s, self._publish_due_s) - time.monotonic()
         patience_ms = min(due_s, BLOCK_S) * 1000
-        wakeup = self._core.next_wakeup_ms()
-        if wakeup is not None:
-            patience_ms = min(patience_ms, wakeup - self._clock.now_ms())
+        for wakeup in (self._core.next_wakeup_ms(), self._values.next_due_ms()):
+            if wakeup is not None:
+                patience_ms = min(patience_ms, wakeup - self._clock.now_ms())
         # Redis blocks whole milliseconds and takes 0 for ever: a timer due sooner is not waited for.
         return max(0, round(patience_ms))
 

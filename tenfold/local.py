@@ -46,6 +46,7 @@ def services_of(settings: Settings) -> list[list[Service]]:
         Service(name, services.command_line("worker", "--name", name, *_threads(settings)))
         for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
     ]
+    workers.append(Service("values-worker", services.command_line("values-worker", "--name", "values-worker")))
     return [[gateway], workers, [Service("scheduler", services.command_line("scheduler"))]]
 
 

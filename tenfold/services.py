@@ -10,6 +10,7 @@ MODULES: Final = {
     "gateway": ("gateway", "gateway"),
     "scheduler": ("scheduler", ""),
     "worker": ("inference_worker", "worker"),
+    "values-worker": ("inference_worker.values", ""),
 }
 
 

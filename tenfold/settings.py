@@ -95,6 +95,9 @@ class Settings:
     body_bytes_max: int = _setting(size(), 256 * MIB, "the size of one request's body")
     images_per_job_max: int = _setting(_COUNT, 10_000, "images in one job")
     pixels_max: int = _setting(_COUNT, 50_000_000, "pixels of one image, checked before it is decoded")
+    value_bytes_max: int = _setting(size(), MIB, "the size of one value")
+    stored_values_bytes_max: int = _setting(size(), 256 * MIB, "bytes of all values with their keys")
+    queued_values_max: int = _setting(_COUNT, 100_000, "values that wait to be generated, of everybody")
     wait_s: float = _setting(_MS, 30.0, "how long a detect request waits for its results unless it says otherwise")
     spool_dir: Path = field(
         default_factory=_default_spool_dir,

@@ -14,6 +14,7 @@ _HELP: Final = {
     "gateway": "The HTTP edge: uploads, results, the API's pages.",
     "scheduler": "The feedback queue: gathers images into batches and decides who goes next.",
     "worker": "An inference worker; --levels 0 reserves it for the most urgent.",
+    "values-worker": "A values worker: runs the value-generation jobs, without torch.",
 }
 
 

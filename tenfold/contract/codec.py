@@ -10,13 +10,13 @@ from typing import TypeVar
 import msgspec
 
 from tenfold.contract.errors import BadMessage
-from tenfold.contract.events import WireEvent
+from tenfold.contract.events import StreamEvent
 from tenfold.contract.records import Record
 
 VERSION = 1
 _PREFIX = b'{"v":%d' % VERSION
 _encoder = msgspec.json.Encoder()
-_events: msgspec.json.Decoder[WireEvent] = msgspec.json.Decoder(WireEvent)
+_events: msgspec.json.Decoder[StreamEvent] = msgspec.json.Decoder(StreamEvent)
 _decoders: dict[type, msgspec.json.Decoder[Record]] = {}
 
 R = TypeVar("R", bound=Record)
@@ -48,12 +48,12 @@ def decode(data: bytes | str, kind: type[R]) -> R:
         raise BadMessage(f"no {kind.__name__}: {error}") from error
 
 
-def encode_event(event: WireEvent) -> bytes:
+def encode_event(event: StreamEvent) -> bytes:
     """``event`` as it stands in the stream's field ``e``."""
     return _encoder.encode(event)
 
 
-def decode_event(data: bytes) -> WireEvent:
+def decode_event(data: bytes) -> StreamEvent:
     """The event in ``data``.
 
     Raises:

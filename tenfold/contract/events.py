@@ -90,4 +90,14 @@ class BatchLost(Event, frozen=True, tag="batch_lost"):
     failed: list[int] = []
 
 
+class ValuesRequested(Event, frozen=True, tag="values_requested"):
+    """A run of values began: some may be due earlier than what the scheduler waits for."""
+
+    run_id: str
+
+
 WireEvent = JobSubmitted | JobEnded | WorkerJoined | WorkerLeft | BatchClaimed | BatchEnded | BatchLost
+"""What the scheduler's core hears."""
+
+StreamEvent = WireEvent | ValuesRequested
+"""What stands in the stream."""

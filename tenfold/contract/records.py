@@ -112,6 +112,14 @@ class ItemResult(Record, frozen=True, omit_defaults=False):
     batch: BatchInfo | None = None
 
 
+class ValueFailure(Record, frozen=True, omit_defaults=False):
+    """Why one value of a run was not stored: which one it was, a stable word and a sentence for people."""
+
+    index: int
+    code: str
+    message: str
+
+
 class ItemMeta(Record, frozen=True):
     """What the gateway knows of an image before it runs; ``name`` is data and never a path."""
 

@@ -25,6 +25,14 @@ class JobState(StrEnum):
     EXPIRED = "expired"  # the deadline passed while items waited: what was done is kept
 
 
+class RunState(StrEnum):
+    """Where a run of values stands. It moves once, from the first to one of the others, with its last value."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"  # every value was stored or failed, at least one was stored
+    FAILED = "failed"  # every value failed
+
+
 class JobEvent(StrEnum):
     """What moves a job."""
 

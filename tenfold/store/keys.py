@@ -25,7 +25,7 @@ key                        type     owner  lifetime                             
 {p}active                  zset     g s w  until final                               one member a job not yet final
 {p}finished                zset     s w    as the jobs                               one member a final job
 {p}queued                  hash     g s w  empty when idle                           2 fields, and 2 a waiting client
-{p}totals                  hash     g s w  for ever                                  2 fields
+{p}totals                  hash     g s w  for ever                                  3 fields
 {p}kept                    zset     s w    keep_images_s                             one member a kept image
 {p}sweeps                  hash     g s    until swept                               one field an ended job
 {p}batches                 hash     s w    until ended                               one record a live batch
@@ -36,6 +36,15 @@ key                        type     owner  lifetime                             
 {p}beats                   zset     s w    while the worker lives                    one member a worker
 {p}models                  hash     w      for ever                                  one record a model ever served
 {p}doorbell:{pool}:{n}     list     s w    until rung out                            <= 64 one-byte tokens
+{p}values                  zset     g w    while there are values                    one member a value, one score
+{p}value:{key}             string   g w    until deleted                             a value, <= value_bytes_max
+{p}values:due              zset     g s    until due                                 one member a value to be made
+{p}values:queued           zset     s w    while RQ carries them                     one member a value in RQ's queue
+{p}values:run:{id}         hash     g s w  until final, then result_ttl_s            10 fields
+{p}values:run:{id}:errors  list     s w    as the run                                one entry a value that failed
+{p}values:workers          hash     s w    while the worker lives                    one field a values worker
+{p}values:beats            zset     s w    while the worker lives                    one member a values worker
+{p}values:doorbell         list     s w    until rung out                            <= 64 one-byte tokens
 {p}changed                 channel  g s w  -                                         ids of jobs that moved on
 =========================  =======  =====  ========================================  ==================================
 
@@ -172,6 +181,51 @@ class Keys:
 
     def doorbell(self, pool: str, level: int) -> str:
         return f"{self.prefix}doorbell:{pool}:{level}"
+
+    @property
+    def values(self) -> str:
+        return f"{self.prefix}values"
+
+    @property
+    def value_prefix(self) -> str:
+        """What every value's key begins with; what follows is the text that its client chose."""
+        return f"{self.prefix}value:"
+
+    @property
+    def values_due(self) -> str:
+        return f"{self.prefix}values:due"
+
+    @property
+    def values_queued(self) -> str:
+        return f"{self.prefix}values:queued"
+
+    @property
+    def run_prefix(self) -> str:
+        """What every key of a run of values begins with; scripts that learn a run's id inside get this one."""
+        return f"{self.prefix}values:run:"
+
+    def run(self, run_id: str) -> str:
+        return f"{self.run_prefix}{run_id}"
+
+    def run_errors(self, run_id: str) -> str:
+        return f"{self.run(run_id)}:errors"
+
+    @property
+    def values_workers(self) -> str:
+        return f"{self.prefix}values:workers"
+
+    @property
+    def values_beats(self) -> str:
+        return f"{self.prefix}values:beats"
+
+    @property
+    def values_doorbell(self) -> str:
+        return f"{self.prefix}values:doorbell"
+
+    @property
+    def values_queue_name(self) -> str:
+        """The RQ queue of the values, as ``rq info`` shows it."""
+        return f"{self.prefix}values"
 
     @property
     def changed(self) -> str:

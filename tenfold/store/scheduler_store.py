@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from tenfold.contract.codec import decode, decode_event, encode, encode_event
 from tenfold.contract.errors import BadMessage, LeadershipLost
-from tenfold.contract.events import JobEnded, WireEvent, WorkerLeft
+from tenfold.contract.events import JobEnded, StreamEvent, WorkerLeft
 from tenfold.contract.records import BatchRecord, Submission, WorkerInfo
 from tenfold.contract.states import JobState
 from tenfold.store.connection import BytesRedis
@@ -106,7 +106,7 @@ class SchedulerStore:
         batches = self._live_batches()
         return Snapshot(last_event, self.workers(beaten_since_ms), batches, self._active_jobs())
 
-    def read_events(self, after: bytes, timeout_ms: int, limit: int = 512) -> list[tuple[bytes, WireEvent]]:
+    def read_events(self, after: bytes, timeout_ms: int, limit: int = 512) -> list[tuple[bytes, StreamEvent]]:
         """Events after ``after``, waiting up to ``timeout_ms`` for the first (0: not at all).
 
         An undecodable entry stands as an event that changes nothing, so that its place in the stream is passed.
@@ -114,7 +114,7 @@ class SchedulerStore:
         block = timeout_ms if timeout_ms > 0 else None
         reply = self.client.xread({self.keys.events: after}, count=limit, block=block)
         entries = reply[0][1] if reply else []
-        events: list[tuple[bytes, WireEvent]] = []
+        events: list[tuple[bytes, StreamEvent]] = []
         for entry_id, fields in entries:
             try:
                 events.append((entry_id, decode_event(fields[b"e"])))
