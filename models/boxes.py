@@ -27,5 +27,12 @@ def select(boxes: Tensor, scores: Tensor, letterbox: Letterbox, options: DetectO
     if len(best) > CANDIDATES_MAX:
         best, rows = best.topk(CANDIDATES_MAX)
         class_ids, boxes = class_ids[rows], boxes[rows]
-    kept = batched_nms(boxes, best, class_ids, options.iou)[: options.max_detections]
-    return Detections(letterbox.to_image(boxes[kept]), best[kept], class_ids[kept])
+    kept = batched_nms(boxes, best, class_ids, options.iou)
+    return _within(letterbox, Detections(boxes[kept], best[kept], class_ids[kept]), options.max_detections)
+
+
+def _within(letterbox: Letterbox, found: Detections, most: int) -> Detections:
+    """In the image's pixels, clipped to it; what lay in the padding alone is nothing there."""
+    boxes = letterbox.to_image(found.boxes)
+    rows = (boxes[:, 2:] > boxes[:, :2]).all(1).nonzero()[:most, 0]
+    return Detections(boxes[rows], found.scores[rows], found.class_ids[rows])

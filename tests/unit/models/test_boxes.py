@@ -48,6 +48,13 @@ def test_boxes_come_back_in_pixels_of_the_image() -> None:
     assert found.boxes.tolist() == [[320, 0, 640, 480]]
 
 
+def test_what_lies_in_the_padding_alone_is_dropped() -> None:
+    """A box that no pixel of the image is in does not come back, nor does it count against the limit."""
+    boxes = torch.tensor([[100.0, 5, 200, 30], [100, 100, 200, 200]])
+    found = select(boxes, torch.tensor([[0.9], [0.8]]), Letterbox.of(640, 480, 320), DetectOptions(max_detections=1))
+    assert found.boxes.tolist() == [[200, 120, 400, 320]]
+
+
 def test_nothing_sure_gives_nothing() -> None:
     """No candidate gives empty records of the right shapes."""
     found = select(torch.zeros(4, 4), torch.zeros(4, 2), WHOLE, DetectOptions())
