@@ -227,7 +227,7 @@ class Pool:
 
     def release_caught_up(self) -> None:
         """Release every held client whom the others have caught up with."""
-        while (client := self.held.top()) is not None and self.time.ahead_ms(client) <= self.config.client_lead_ms:
+        while (client := self.held.top()) is not None and self.time.ahead_ms(client) <= 0.0:
             self.held.remove(client)
             self._switch(client, held=False)
 
