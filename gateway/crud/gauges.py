@@ -36,16 +36,16 @@ def system_registry(queues: QueuesBody | None, workers: list[Living]) -> Collect
 
 def _queue_families(queues: QueuesBody) -> list[Metric]:
     items = GaugeMetricFamily("tenfold_queue_items", "Images that wait in no batch.", labels=_LANE)
-    jobs = GaugeMetricFamily("tenfold_queue_jobs", "Jobs with waiting images.", labels=_LANE)
     batches = GaugeMetricFamily("tenfold_queue_batches", "Batches in RQ queues.", labels=_LANE)
+    running = GaugeMetricFamily("tenfold_running_batches", "Batches that workers hold.", labels=_LANE)
     oldest = GaugeMetricFamily("tenfold_queue_oldest_seconds", "Age of the oldest waiting image.", labels=_LANE)
     for queue in queues.queues:
         labels = [queue.lane, str(queue.level)]
         items.add_metric(labels, queue.waiting_items)
-        jobs.add_metric(labels, queue.waiting_jobs)
+        running.add_metric(labels, queue.running_batches)
         batches.add_metric(labels, queue.queued_batches)
         oldest.add_metric(labels, (queue.oldest_wait_ms or 0.0) / 1000)
-    return [items, jobs, batches, oldest]
+    return [items, batches, running, oldest]
 
 
 def _total_families(queues: QueuesBody) -> list[Metric]:

@@ -188,18 +188,18 @@ async def _read_form(upload: Upload, fields: Fields, parts: AsyncIterator[PartEv
 
 
 async def _read_file(upload: Upload, began: PartBegan, parts: AsyncIterator[PartEvent]) -> None:
-    named = began.filename != ""
-    if named:
+    begun = bool(began.filename)
+    if begun:
         upload.begin_image(began.filename or "")
     async for part in parts:
         if not isinstance(part, PartData):
             break
-        if not named:
-            # A form's empty file input comes as a part with an empty name and no bytes; with bytes it is an image.
+        if not begun:
+            # A form's empty file input comes as a part without a file's name and bytes; with bytes it is an image.
             upload.begin_image("")
-            named = True
+            begun = True
         await upload.write(part.data)
-    if named:
+    if begun:
         await upload.end_image()
 
 

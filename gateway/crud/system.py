@@ -18,17 +18,22 @@ class QueueBody(msgspec.Struct, frozen=True):
     """One lane at one level, as the scheduler tells it."""
 
     name: str = ""
+    pool: str = ""
     lane: str = ""
     level: int = 0
     waiting_items: int = 0
-    waiting_jobs: int = 0
     queued_batches: int = 0
+    running_batches: int = 0
     oldest_wait_ms: float | None = None
+    arrived_per_s: float | None = None
+    done_per_s: float | None = None
+    capacity_per_s: float | None = None
 
 
 class _Status(msgspec.Struct, frozen=True):
     at_ms: float | None = None
     leader: str | None = None
+    jobs: int | None = None
     drain_items_per_s: float | None = None
     queues: list[QueueBody] = []
 
@@ -47,6 +52,7 @@ class QueuesBody(msgspec.Struct, frozen=True):
 
     at: str | None
     leader: str | None
+    jobs: int | None
     drain_items_per_s: float | None
     queued: TotalsBody
     queues: list[QueueBody]
@@ -162,6 +168,7 @@ async def show_queues(store: GatewayStore) -> QueuesBody:
     return QueuesBody(
         None if told.at_ms is None else iso(told.at_ms),
         told.leader,
+        told.jobs,
         told.drain_items_per_s,
         TotalsBody(queued.items, queued.bytes, store.bounds.items_max, store.bounds.bytes_max),
         told.queues,

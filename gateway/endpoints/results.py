@@ -41,7 +41,7 @@ async def results(
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
     cursor: Annotated[str | None, Query(description="The `next_cursor` of the page before.")] = None,
 ) -> Response:
-    """`json` comes in pages; `ndjson` is one image a line, `coco` COCO's JSON, `yolo` a zip of labels, `csv` a table."""
+    """`json` comes in pages; `ndjson` is one image a line, `coco` COCO's JSON, `yolo` a zip of labels, `csv` rows."""
     view = await jobs.find(job_id, caller)
     if format == "json":
         return json_reply(await page(parts.store, view, read_index(cursor), limit))

@@ -144,7 +144,7 @@ def running_world(redis_url: str, settings: Settings | None = None) -> Iterator[
     playing.start()
     try:
         with running_gateway(redis_url, settings) as (server, url), httpx.Client(base_url=url, timeout=20) as http:
-            wait_for(lambda: http.get("/v1/models").json().get("models"), "the model")
+            wait_for(lambda: http.get("/readyz").status_code == 200, "the model")
             yield World(url, backend, server, http)
     finally:
         backend.stopping = True

@@ -64,9 +64,9 @@ def test_a_bare_secret_has_an_id_that_does_not_show_it() -> None:
     assert "s3cr3t" not in repr(ring)
 
 
-@pytest.mark.parametrize("specs", [["a b:x"], ["a:"], ["a:x:speed=9"], ["a:x", "a:y"]])
+@pytest.mark.parametrize("specs", [["a b:hush"], ["a:"], ["a:hush:speed=9"], ["a:hush", "a:hush"]])
 def test_keys_that_cannot_be_read_stop_the_process_without_showing_a_secret(specs: list[str]) -> None:
     """A wrong key setting is a SettingsError that does not repeat it."""
     with pytest.raises(SettingsError) as caught:
         Keyring.of(specs, [])
-    assert "x" not in str(caught.value).replace("exact", "").split("TENFOLD_API_KEYS")[0]
+    assert "hush" not in str(caught.value)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -45,7 +46,7 @@ def gathered(events: list[PartEvent]) -> list[tuple[str, str | None, str, bytes]
 def test_parts_are_the_same_however_the_body_is_cut(cuts: list[int]) -> None:
     """Where the network cuts a body changes nothing."""
     places = [0, *sorted(cuts), len(BODY)]
-    chunks = [BODY[a:b] for a, b in zip(places, places[1:], strict=False)]
+    chunks = [BODY[a:b] for a, b in pairwise(places)]
     assert gathered(read(chunks)) == PARTS
 
 

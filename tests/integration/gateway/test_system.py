@@ -1,0 +1,132 @@
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway import schemas
+from tenfold.redis_server import RedisServer
+from tenfold.settings import Settings
+from tests.integration.gateway.gateway_world import World, image, running_gateway, wait_for
+
+
+def test_what_the_system_shows_is_what_its_pages_say(world: World) -> None:
+    """Models, workers and queues answer in the shapes of the API's description."""
+    models = schemas.ModelsAnswer.model_validate(world.http.get("/v1/models").json())
+    assert [(model.name, model.default, model.workers) for model in models.models] == [("toy", True, 1)]
+    workers = schemas.WorkersAnswer.model_validate(world.http.get("/v1/workers").json())
+    assert [(worker.name, worker.state, worker.batches) for worker in workers.workers] == [("w1", "idle", [])]
+    queue = {"name": "tenfold:toy@1-64:0", "lane": "toy@1-64", "level": 0, "waiting_items": 3, "oldest_wait_ms": 1.5}
+    world.backend.scheduler.publish({"at_ms": 0, "leader": "1", "drain_items_per_s": 2.5, "queues": [queue]}, {})
+    queues = schemas.QueuesAnswer.model_validate(world.http.get("/v1/queues").json())
+    assert queues.queues[0].waiting_items == 3
+    assert queues.drain_items_per_s == 2.5
+
+
+def test_a_place_in_the_queue_is_what_the_scheduler_told(world: World) -> None:
+    """Position and expected end are shown while a job waits, and null once it is done."""
+    world.backend.let.clear()
+    job = world.http.post("/v1/jobs", files={"files": ("a.jpg", image())}).json()
+    world.backend.scheduler.publish({"queues": []}, {job["id"]: (7, 1234.56)})
+    waiting = world.http.get(job["links"]["self"]).json()
+    assert (waiting["position"], waiting["eta_ms"]) == (7, 1234.6)
+    world.backend.let.set()
+    wait_for(lambda: world.http.get(job["links"]["self"]).json()["finished_at"])
+    assert world.http.get(job["links"]["self"]).json()["position"] is None
+
+
+def test_metrics_count_requests_by_route_and_show_the_queues(world: World) -> None:
+    """Routes are templates, refusals have codes, depths have lane and level."""
+    world.http.get("/v1/jobs/abc")
+    queue = {"lane": "toy@1-64", "level": 1, "waiting_items": 3, "oldest_wait_ms": 1500}
+    world.backend.scheduler.publish({"at_ms": 0, "queues": [queue]}, {})
+    text = world.http.get("/metrics").text
+    assert 'tenfold_http_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"}' in text
+    assert 'tenfold_http_refusals_total{code="job_not_found"}' in text
+    assert 'tenfold_queue_items{lane="toy@1-64",level="1"} 3.0' in text
+    assert 'tenfold_queue_oldest_seconds{lane="toy@1-64",level="1"} 1.5' in text
+    assert 'tenfold_workers{device="cpu",model="toy"} 1.0' in text
+    assert "tenfold_redis_up 1.0" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nope", 404), ("PUT", "/v1/jobs", 405), ("GET", "/v1/detect", 405), ("GET", "/v1/jobs?limit=0", 422)],
+)
+def test_every_error_is_a_problem_document(world: World, method: str, path: str, status: int) -> None:
+    """Also what the router and the validation refuse."""
+    reply = world.http.request(method, path)
+    assert reply.status_code == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    schemas.ProblemAnswer.model_validate(reply.json())
+    assert reply.json()["status"] == status
+
+
+def test_the_methods_of_a_path_are_all_named(world: World) -> None:
+    """A 405 says what would be taken."""
+    assert world.http.put("/v1/jobs").headers["allow"] == "GET, POST"
+    assert world.http.put("/v1/jobs/abc").headers["allow"] == "GET, DELETE"
+
+
+def test_a_sane_request_id_is_taken_over_and_a_strange_one_is_not(world: World) -> None:
+    """Every answer has an id; nobody writes into our log with theirs."""
+    assert world.http.get("/healthz", headers={"x-request-id": "abc-123"}).headers["x-request-id"] == "abc-123"
+    strange = world.http.get("/healthz", headers={"x-request-id": "a b {}"}).headers["x-request-id"]
+    assert strange != "a b {}"
+    assert len(strange) == 16
+
+
+def test_answers_tell_nothing_of_the_server_and_are_not_sniffed(world: World) -> None:
+    """No server header; nosniff everywhere."""
+    reply = world.http.get("/v1/models")
+    assert "server" not in reply.headers
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_readiness_names_what_is_missing(world: World) -> None:
+    """Without a leading scheduler the service is not ready, and says so."""
+    assert world.http.get("/readyz").status_code == 200
+    key = "tenfold:beats"
+    beat = world.backend.client.zrange(key, 0, -1, withscores=True)
+    world.backend.client.zadd(key, {"w1": 0})
+    reply = world.http.get("/readyz")
+    assert (reply.status_code, reply.json()["missing"]) == (503, ["no living worker has the model 'toy'"])
+    world.backend.client.zadd(key, dict(beat))
+
+
+def test_the_pages_describe_every_route_and_its_problems(world: World) -> None:
+    """Each operation has a summary, a description and an answer; uploads show their two kinds of body."""
+    api: dict[str, Any] = world.http.get("/openapi.json").json()
+    operations = [operation for path in api["paths"].values() for operation in path.values()]
+    assert all(operation.get("summary") and operation.get("description") for operation in operations)
+    detect = api["paths"]["/v1/detect"]["post"]
+    assert {"multipart/form-data", "image/jpeg"} <= set(detect["requestBody"]["content"])
+    assert {"200", "202", "400", "413", "415", "422", "429", "503"} <= set(detect["responses"])
+    page = world.http.get("/docs").text
+    assert "https://" not in page
+
+
+def test_a_gateway_outlives_its_redis(tmp_path: Path) -> None:
+    """Without Redis it lives, says that it is not ready, refuses at once, and serves again when Redis is back."""
+    server = RedisServer(tmp_path)
+    with (
+        running_gateway(server.url, Settings(redis_url=server.url, model="toy")) as (_, address),
+        httpx.Client(base_url=address) as http,
+    ):
+        assert http.get("/healthz").status_code == 200
+        ready = http.get("/readyz")
+        assert (ready.status_code, ready.json()["missing"]) == (503, ["Redis does not answer"])
+        for reply in (
+            http.get("/v1/jobs"),
+            http.get("/v1/models"),
+            http.post("/v1/detect", content=image(), headers={"content-type": "image/jpeg"}),
+        ):
+            assert (reply.status_code, reply.json()["code"]) == (503, "store_unavailable")
+            assert reply.headers["retry-after"] == "1"
+        assert "tenfold_redis_up 0.0" in http.get("/metrics").text
+        server.start()
+        try:
+            assert http.get("/v1/jobs").json() == {"jobs": [], "next_cursor": None}
+        finally:
+            server.stop()
+        assert http.get("/v1/jobs").status_code == 503
