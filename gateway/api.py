@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from gateway.dependencies import caller_of
-from gateway.endpoints import detect, events, health, images, jobs, metrics, models, queues, results, workers
+from gateway.endpoints import detect, events, health, images, jobs, metrics, models, queues, results, values, workers
 
 # Every route under /v1 asks who calls, also one that does not use the answer.
 v1 = APIRouter(dependencies=[Depends(caller_of)])
@@ -15,6 +15,7 @@ v1.include_router(images.router)
 v1.include_router(queues.router)
 v1.include_router(workers.router)
 v1.include_router(models.router)
+v1.include_router(values.router)
 
 router = APIRouter()
 router.include_router(v1)

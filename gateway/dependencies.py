@@ -1,6 +1,7 @@
 """What routes are given: the store, who asks, and the parts that need them."""
 
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Annotated
 
 import redis.asyncio
@@ -15,11 +16,13 @@ from gateway.crud.drawing import Drawing
 from gateway.crud.intake import Intake
 from gateway.crud.jobs import Jobs
 from gateway.crud.uploads import UploadLimits
+from gateway.crud.values import Values
 from gateway.metrics import Metrics
 from tenfold.settings import Settings
 from tenfold.store.connection import connect_async
 from tenfold.store.gateway_store import Bounds, GatewayStore
 from tenfold.store.keys import Keys
+from tenfold.store.values_store import ValuesStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,21 @@ def jobs_of(request: Request) -> Jobs:
     return Jobs(gateway_of(request).store, request.scope.get("root_path", ""))
 
 
+def values_of(request: Request) -> Values:
+    """Values, with links that begin where this server is mounted."""
+    parts = gateway_of(request)
+    settings = parts.settings
+    store = ValuesStore(
+        parts.redis,
+        parts.store.keys,
+        stored_bytes_max=settings.stored_values_bytes_max,
+        waiting_max=settings.queued_values_max,
+        run_ttl_s=int(settings.result_ttl_s),
+    )
+    return Values(store, SystemRandom(), settings.value_bytes_max, request.scope.get("root_path", ""))
+
+
 Parts = Annotated[Gateway, Depends(gateway_of)]
 Caller = Annotated[Client, Depends(caller_of)]
 JobDesk = Annotated[Jobs, Depends(jobs_of)]
+ValuesDesk = Annotated[Values, Depends(values_of)]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.crud.fields import DEADLINE_MS_MAX, DETECTIONS_MAX, FILES
 from gateway.crud.intake import IMAGE_TYPES
+from gateway.crud.values import COUNT_MAX, WITHIN_S_MAX, WITHIN_S_MIN
 
 JobStateWord = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 
@@ -170,13 +171,17 @@ class WorkersAnswer(_Schema):
 class QueueAnswer(_Schema):
     """One lane at one level."""
 
-    name: str
+    name: str = Field(description="The RQ queue.", examples=["tenfold:demo@1-640:0"])
+    pool: str
     lane: str
     level: int
-    waiting_items: int
-    waiting_jobs: int
-    queued_batches: int
+    waiting_items: int = Field(description="Images that are in no batch yet.")
+    queued_batches: int = Field(description="Batches in the RQ queue.")
+    running_batches: int
     oldest_wait_ms: float | None
+    arrived_per_s: float | None
+    done_per_s: float | None
+    capacity_per_s: float | None = Field(description="Images a second that its workers could do.")
 
 
 class TotalsAnswer(_Schema):
@@ -193,9 +198,79 @@ class QueuesAnswer(_Schema):
 
     at: str | None
     leader: str | None
+    jobs: int | None = Field(description="Jobs that are not final.")
     drain_items_per_s: float | None
     queued: TotalsAnswer
     queues: list[QueueAnswer]
+
+
+_VALUE_EXAMPLE: Final = {"9f1c2d74-52a3-4c1e-8a50-0c3b1a1f6a2e": "2026-11-23T07:07:54.310919Z"}
+
+
+class ValueFailureAnswer(_Schema):
+    """Why one value of a run was not stored."""
+
+    index: int = Field(description="Which value of the run, in the order of their moments.")
+    code: str = Field(examples=["values_full"])
+    message: str
+
+
+class RunAnswer(_Schema):
+    """A run of value-generation jobs."""
+
+    id: str = Field(examples=["5e0c7a11d3f04c8e92b1"])
+    state: Literal["running", "succeeded", "failed"] = Field(
+        description="`succeeded` once every value was stored or failed and at least one was stored."
+    )
+    requested: int
+    stored: int
+    late: int = Field(
+        description="Of the stored ones, those that came due while no values worker lived, or that were stored after "
+        "the window had ended."
+    )
+    failed: int
+    started_at: str = Field(examples=["2026-11-23T07:07:51.412Z"])
+    finished_at: str | None = Field(description="When its last value was stored or failed.")
+    errors: list[ValueFailureAnswer] = Field(description="One entry for each value that failed.")
+
+
+class ValueAnswer(_Schema):
+    """One value."""
+
+    key: str = Field(examples=["note:1"])
+    value: str = Field(examples=["any text"])
+
+
+class ValuesAnswer(_Schema):
+    """Some values."""
+
+    count: int = Field(description="How many are in `data`.", examples=[1])
+    data: dict[str, str] = Field(description="Key → value.", examples=[_VALUE_EXAMPLE])
+
+
+class ValuesPageAnswer(ValuesAnswer):
+    """Some of all values, in the order of their keys."""
+
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+class TotalAnswer(_Schema):
+    """How many values there are."""
+
+    count: int = Field(examples=[50])
+
+
+class DeletedAtRandomAnswer(_Schema):
+    """What a random delete drew and did."""
+
+    requested: int = Field(description="What was drawn, from 0 to 10.", examples=[7])
+    deleted: int = Field(description="How many were deleted: as many as there were, at most.", examples=[7])
+
+
+class DeletedAnswer(_Schema):
+    """How many values were deleted."""
+
+    deleted: int = Field(examples=[50])
 
 
 class ProblemAnswer(BaseModel):
@@ -298,3 +373,48 @@ PREFER: Final[dict[str, Any]] = {
 
 DETECT: Final[dict[str, Any]] = {**UPLOAD, "parameters": [*UPLOAD["parameters"], PREFER]}
 """The same for the route that waits."""
+
+
+def _json_body(schema: dict[str, Any], example: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    return {
+        "requestBody": {"required": required, "content": {"application/json": {"schema": schema, "example": example}}}
+    }
+
+
+GENERATE: Final = _json_body(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "count": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": COUNT_MAX,
+                "default": 50,
+                "description": "How many values to store.",
+            },
+            "within_s": {
+                "type": "number",
+                "minimum": WITHIN_S_MIN,
+                "maximum": WITHIN_S_MAX,
+                "default": 10,
+                "description": "Within how many seconds all of them are stored.",
+            },
+        },
+    },
+    {"count": 50, "within_s": 10},
+    required=False,
+)
+"""The body of a request for a run; none at all means the defaults."""
+
+PUT_VALUE: Final = _json_body(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["value"],
+        "properties": {"value": {"type": "string", "description": "The text to store."}},
+    },
+    {"value": "any text"},
+    required=True,
+)
+"""The body that carries one value."""
