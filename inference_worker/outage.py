@@ -33,7 +33,9 @@ class Outage:
         """A call failed: say so once, then pause; each pause is longer than the one before."""
         if self._pause_s == 0:
             log.warning("Redis does not answer (%s): waiting for it", error)
-        self._pause_s = min(PAUSE_MOST_S, max(PAUSE_LEAST_S, self._pause_s * 2))
+        # A worker that is to stop has little time left for its last commit.
+        longest_s = PAUSE_LEAST_S if self._stop else PAUSE_MOST_S
+        self._pause_s = min(longest_s, max(PAUSE_LEAST_S, self._pause_s * 2))
         self._sleep(self._pause_s)
 
     def over(self) -> None:

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+import warnings
 
 import torch
 from redis.exceptions import RedisError
@@ -36,6 +37,8 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
         SettingsError: a setting that this machine cannot meet.
         ValueError: no such model.
     """
+    # A broken EXIF block is worth no line in the log; there can be one in every image.
+    warnings.filterwarnings("ignore", module="PIL")
     device = resolve_device(settings.device)
     resident = Resident.load(settings.model, device)
     decoders = Decoders(resident.detector, decode_threads(usable_cores()), settings.pixels_max)

@@ -1,0 +1,65 @@
+"""The threads that decode."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from inference_worker.decoders import Decoders
+from models.detector import Prepared
+from tests.unit.inference_worker.toy import SIZE, Toy, picture
+
+
+class Picky(Toy):
+    def prepare(self, image: Tensor, size: int) -> Prepared:
+        raise TypeError(f"no such picture: {tuple(image.shape)} for {size}")
+
+
+@pytest.fixture
+def decoders() -> Iterator[Decoders]:
+    """Two threads for the toy detector, images of up to 1000 pixels."""
+    made = Decoders(Toy(), 2, 1000)
+    yield made
+    made.close()
+
+
+def test_in_order(decoders: Decoders) -> None:
+    """Each image comes out at its own place, with its size and time."""
+    started = decoders.start([picture(width=width, height=7) for width in range(1, 30)], SIZE)
+    done = [future.result() for future in started]
+    assert [(one.width, one.height) for one in done] == [(width, 7) for width in range(1, 30)]
+    assert all(one.prepared is not None and one.error is None and one.took_ms > 0 for one in done)
+
+
+def test_errors_belong_to_images(decoders: Decoders) -> None:
+    """A missing image, one too large and one that is none are errors of their own."""
+    started = decoders.start([None, picture(width=100, height=100), b"text", picture()], SIZE)
+    done = [future.result() for future in started]
+    codes = [None if one.error is None else one.error.code for one in done]
+    assert codes == ["image_missing", "too_many_pixels", "unsupported_image_format", None]
+
+
+def test_a_model_that_refuses() -> None:
+    """An exception in the model's own preparation is that image's error, with its size known."""
+    decoders = Decoders(Picky(), 1, 1000)
+    (future,) = decoders.start([picture()], SIZE)
+    done = future.result()
+    decoders.close()
+    assert done.error is not None
+    assert done.error.code == "model_error"
+    assert "no such picture" in done.error.message
+    assert (done.width, done.height) == (32, 24)
+
+
+def test_torch_is_single_threaded_in_there() -> None:
+    """Decoding threads never start a team of compute threads, whatever the main thread is set to afterwards."""
+    before = torch.get_num_threads()
+    decoders = Decoders(Toy(), 2, 1000)
+    torch.set_num_threads(2)
+    try:
+        seen = {decoders._pool.submit(torch.get_num_threads).result() for _ in range(8)}
+    finally:
+        torch.set_num_threads(before)
+        decoders.close()
+    assert seen == {1}
