@@ -35,6 +35,18 @@ class Bounds:
     client_share: float
 
 
+IDEMPOTENCY_LIFETIME_S = 86_400
+"""How long the same request is answered with the same job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Who holds an idempotency key; ``fingerprint`` is "" while the body still arrives."""
+
+    job_id: str
+    fingerprint: str
+
+
 @dataclass(frozen=True, slots=True)
 class Queued:
     """What is queued now, in total and of one client."""
@@ -113,8 +125,26 @@ class GatewayStore:
         """What is queued, for a first check before a body is read."""
         return _read_queued(await self.client.hmget(self.keys.queued, _queued_fields(client)))
 
-    async def submit(self, job: Submission, rejected: Mapping[int, ItemResult]) -> JobState:
+    async def reserve(self, key: str, job_id: str) -> Reservation | None:
+        """Reserve an idempotency key for an upload that has begun; None where it is this upload's now.
+
+        Otherwise the one who holds it: the same request is answered with that job.
+        """
+        reply = await call_async(
+            self.client, "reserve_key", [key, self.keys.uploads], [job_id, IDEMPOTENCY_LIFETIME_S]
+        )
+        return None if reply[0] == b"new" else Reservation(reply[1].decode(), reply[2].decode())
+
+    async def release(self, key: str, job_id: str) -> None:
+        """Give a reserved key back: its upload came to nothing."""
+        await call_async(self.client, "release_key", [key], [job_id])
+
+    async def submit(
+        self, job: Submission, rejected: Mapping[int, ItemResult], idempotency: tuple[str, str] | None = None
+    ) -> JobState:
         """Accept the job: one atomic step whatever its size. ``rejected`` images already have their error.
+
+        ``idempotency`` is the reserved key and the request's fingerprint.
 
         Raises:
             ClientQueueFull: the client's bound is reached.
@@ -123,6 +153,7 @@ class GatewayStore:
         """
         k = self.keys
         share = self.bounds.client_share
+        key, fingerprint = idempotency or (k.job(job.job_id), "")
         flat: list[str | int | bytes] = []
         for index, result in sorted(rejected.items()):
             flat += (index, encode(result))
@@ -144,6 +175,7 @@ class GatewayStore:
                 k.changed,
                 k.job_prefix,
                 k.totals,
+                key,
             ],
             [
                 "",
@@ -158,6 +190,7 @@ class GatewayStore:
                 int(self.bounds.items_max * share),
                 int(self.bounds.bytes_max * share),
                 self.result_ttl_s,
+                fingerprint,
                 *flat,
             ],
         )

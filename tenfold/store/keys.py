@@ -22,6 +22,7 @@ key                        type     owner  lifetime                             
 {p}uploads                 zset     g s    while bodies arrive                       one member an upload in progress
 {p}jobs                    zset     g s    as the jobs                               one member a job
 {p}jobs:of:{client}        zset     g s    as the jobs                               one member a job of the client
+{p}idem:{client}:{key}     hash     g      24 h                                      2 fields
 {p}active                  zset     g s w  until final                               one member a job not yet final
 {p}finished                zset     s w    as the jobs                               one member a final job
 {p}queued                  hash     g s w  empty when idle                           2 fields, and 2 a waiting client
@@ -126,6 +127,10 @@ class Keys:
 
     def jobs_of(self, client: str) -> str:
         return f"{self.prefix}jobs:of:{client}"
+
+    def idempotency(self, client: str, digest: str) -> str:
+        """``digest`` stands for the route and the client's key: it is of fixed length, whatever was sent."""
+        return f"{self.prefix}idem:{client}:{digest}"
 
     @property
     def active(self) -> str:

@@ -35,6 +35,7 @@ class World:
     url: str
     bounds: Bounds = field(default_factory=lambda: Bounds(1000, 10**6, 0.5))
     keep_images_ms: int = 60_000
+    idempotency: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.client = connect(self.url)
@@ -76,7 +77,7 @@ class World:
                 await store.write_image(job.job_id, index, 0, b"ab")
                 await store.write_image(job.job_id, index, 2, b"c")
             await store.describe_images(job.job_id, [ItemMeta(f"{i}.jpg", 3) for i in range(job.count)])
-            return await store.submit(job, rejected)
+            return await store.submit(job, rejected, self.idempotency)
 
     def ask(self, verb: str, *args: Any, **named: Any) -> Any:
         """Call an asynchronous verb of the gateway's store."""
