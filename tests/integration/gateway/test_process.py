@@ -1,0 +1,114 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.gateway.gateway_world import KEYS, Backend, image, wait_for
+
+NOWHERE = "unix:///nowhere/redis.sock"
+
+
+@contextmanager
+def gateway(*flags: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`python -m gateway` on a free port; its process and its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "--port", str(port), *flags],
+        env={**os.environ, **environ},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: process.poll() is not None or answers(url), "the gateway")
+        yield process, url
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--redis-url", NOWHERE, "--host", "0.0.0.0"], "TENFOLD_API_KEYS"),
+        ([], "TENFOLD_REDIS_URL"),
+        (["--redis-url", NOWHERE, "--port", "http"], "TENFOLD_PORT"),
+    ],
+)
+def test_wrong_settings_stop_it_at_once(flags: list[str], says: str, tmp_path: Path) -> None:
+    """Exit status 2 and one line that names what is wrong: also where others could come in without keys."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("TENFOLD_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *flags], capture_output=True, text=True, env=environ, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_it_starts_without_redis_and_logs_its_requests() -> None:
+    """It listens at once whatever Redis does; a request is one line of JSON with its id."""
+    with gateway("--redis-url", NOWHERE) as (process, url):
+        reply = httpx.get(f"{url}/v1/jobs", headers={"x-request-id": "me-1"})
+        assert reply.status_code == 503
+        process.send_signal(signal.SIGTERM)
+        log = process.communicate(timeout=10)[1]
+    (line,) = [line for line in log.splitlines() if '"me-1"' in line]
+    assert '"code":"store_unavailable"' in line
+    assert '"status":503' in line
+
+
+def test_who_waits_is_answered_when_it_stops(redis_url: str) -> None:
+    """SIGTERM turns a waiting request into a 202, and the process ends."""
+    backend = Backend(redis_url)
+    backend.announce()
+    with gateway("--redis-url", redis_url, "--model", "toy") as (process, url):
+        with httpx.stream("POST", f"{url}/v1/jobs", content=image(), headers={"content-type": "image/jpeg"}) as reply:
+            reply.read()
+            job = reply.json()
+        with httpx.stream("GET", url + job["links"]["events"], timeout=10) as events:
+            lines = events.iter_lines()
+            assert next(lines).startswith("retry")
+            began_s = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            list(lines)
+        process.wait(10)
+        assert time.monotonic() - began_s < 8
+    backend.client.close()
+
+
+def test_its_memory_does_not_grow_with_what_is_sent(redis_url: str) -> None:
+    """Uploads pass through in pieces: 200 MB leave at most 32 MiB behind."""
+    backend = Backend(redis_url)
+    backend.announce()
+    files = [("files", (f"{i}.bmp", image((1700, 1700), "BMP"))) for i in range(23)]
+    with gateway("--redis-url", redis_url, "--model", "toy") as (process, url), httpx.Client(timeout=60) as http:
+        http.post(f"{url}/v1/jobs", files=files[:1])
+        before = resident_bytes(process.pid)
+        job = http.post(f"{url}/v1/jobs", files=files).json()
+        assert job["images"]["total"] == 23
+        assert resident_bytes(process.pid) - before < 32 * 2**20
+    assert backend.client.strlen(KEYS.blob(job["id"], 22)) == len(files[22][1][1])
+    backend.client.close()
