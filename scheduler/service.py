@@ -24,6 +24,7 @@ from scheduler.values import DueValues
 from tenfold.contract.errors import LeadershipLost
 from tenfold.contract.events import ValuesRequested
 from tenfold.store.connection import BLOCK_S
+from tenfold.store.event_reader import EventReader
 from tenfold.store.scheduler_store import ActiveJob, LiveBatch, SchedulerStore, Snapshot
 
 log = logging.getLogger("tenfold.scheduler")
@@ -73,9 +74,12 @@ class Service:
 
     def _lead(self) -> None:
         leading = Leading(self._parts, self._leadership)
-        leading.rebuild()
-        while not self._stopped.is_set():
-            leading.step()
+        try:
+            leading.rebuild()
+            while not self._stopped.is_set():
+                leading.step()
+        finally:
+            leading.close()
         self._leadership.give_up()
 
 
@@ -92,6 +96,7 @@ class Leading:
         self._core = parts.make_core(int(self._token))
         self._carrier = Carrier(parts.store, parts.dispatcher)
         self._status = Status(self._token, parts.store.keys)
+        self._events = EventReader(parts.store.client, parts.store.keys.events)
         self._read = b"0-0"
         self._sweep_due_s = 0.0
         self._publish_due_s = 0.0
@@ -113,7 +118,7 @@ class Leading:
 
     def step(self) -> None:
         """Read what happened, or wait until the core's next timer; decide; carry out; tidy up where it is due."""
-        events = self._store.read_events(self._read, self._patience_ms())
+        events = self._events.read(self._read, self._patience_ms())
         now_ms = self._clock.now_ms()
         batch: list[CoreEvent] = [event for _, event in events if not isinstance(event, ValuesRequested)]
         if len(batch) < len(events):
@@ -133,18 +138,21 @@ class Leading:
             self._publish_due_s = time.monotonic() + PUBLISH_EACH_S
             self._store.publish(self._status.queues(self._core, now_ms), self._status.standings(self._core, now_ms))
 
+    def close(self) -> None:
+        """Give up what this leadership holds of its own."""
+        self._events.close()
+
     def _decide(self, events: Sequence[CoreEvent], now_ms: float) -> list[Decision]:
         self._carrier.note(events)
         return self._core.handle_all([*events, TimePassed()], now_ms)
 
-    def _patience_ms(self) -> int:
+    def _patience_ms(self) -> float:
         due_s = min(self._sweep_due_s, self._publish_due_s) - time.monotonic()
         patience_ms = min(due_s, BLOCK_S) * 1000
         for wakeup in (self._core.next_wakeup_ms(), self._values.next_due_ms()):
             if wakeup is not None:
                 patience_ms = min(patience_ms, wakeup - self._clock.now_ms())
-        # Redis blocks whole milliseconds and takes 0 for ever: a timer due sooner is not waited for.
-        return max(0, round(patience_ms))
+        return max(0.0, patience_ms)
 
 
 def restored(snapshot: Snapshot) -> list[CoreEvent]:
