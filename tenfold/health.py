@@ -60,6 +60,19 @@ def worker(settings: Settings, host: str | None = None) -> str:
     return "" if beating.intersection(here) else f"no worker of {host} has beaten within {settings.lease_s:g} s"
 
 
+def values_worker(settings: Settings, host: str | None = None) -> str:
+    """What is wrong with the values workers of this host; "" where one has beaten within the lease."""
+    from tenfold.store.keys import RQ_WORKER_PREFIX, Keys
+
+    host = host or socket.gethostname()
+    client = _redis(settings)
+    since_ms = (client.time()[0] - settings.lease_s) * 1000
+    names = client.zrangebyscore(Keys(settings.key_prefix).values_beats, since_ms, "+inf")
+    # Only RQ's record of a values worker says where it runs.
+    hosts = {client.hget(RQ_WORKER_PREFIX + name.decode(), "hostname") for name in names}
+    return "" if host.encode() in hosts else f"no values worker of {host} has beaten within {settings.lease_s:g} s"
+
+
 def _redis(settings: Settings) -> "BytesRedis":
     from tenfold.store.connection import connect
 
@@ -70,6 +83,7 @@ CHECKS: Final[Mapping[str, Callable[[Settings], str]]] = {
     "gateway": gateway,
     "scheduler": scheduler,
     "worker": worker,
+    "values-worker": values_worker,
 }
 
 

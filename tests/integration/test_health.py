@@ -12,7 +12,7 @@ from tenfold import health
 from tenfold.contract.codec import encode
 from tenfold.contract.records import WorkerInfo
 from tenfold.settings import Settings
-from tenfold.store.keys import Keys
+from tenfold.store.keys import RQ_WORKER_PREFIX, Keys
 
 KEYS = Keys()
 
@@ -87,6 +87,21 @@ class TestWorker:
         """Another host's worker says nothing about this one."""
         self.join(redis, "there", beat_age_s=0)
         assert "here" in health.worker(settings, "here")
+
+
+class TestValuesWorker:
+    """The beat of this host's values workers, whose host RQ knows."""
+
+    @pytest.mark.parametrize(
+        ("host", "beat_age_s", "well"), [("here", 1, True), ("here", 60, False), ("there", 0, False)]
+    )
+    def test_is_well_while_one_of_this_host_beats(
+        self, settings: Settings, redis: redis_py.Redis, host: str, beat_age_s: float, well: bool
+    ) -> None:
+        """A beat within the lease of a worker that runs here counts, and no other."""
+        redis.hset(f"{RQ_WORKER_PREFIX}values-worker.1", "hostname", host)
+        redis.zadd(KEYS.values_beats, {"values-worker.1": (time.time() - beat_age_s) * 1000})
+        assert (health.values_worker(settings, "here") == "") == well
 
 
 def test_exit_status_is_what_a_health_check_reads(
