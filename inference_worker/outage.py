@@ -44,17 +44,26 @@ class Outage:
             log.info("Redis answers again")
         self._pause_s = 0.0
 
-    def retry(self, call: Callable[[], T]) -> T:
+    def retry(self, call: Callable[[], T], refused_s: float = 0.0) -> T:
         """Call until Redis answers. The beat's thread ends the process when a stop takes longer than its grace.
 
+        Args:
+            refused_s: for how long to go on where the server answers and refuses (no memory, read-only, disk full).
+
         Raises:
-            RedisError: the server answered, and refused.
+            RedisError: the server still refuses.
         """
+        refused_since: float | None = None
         while True:
             try:
                 answer = call()
             except (RedisConnectionError, RedisTimeoutError) as error:
                 self.noticed(error)
-                continue
-            self.over()
-            return answer
+            except RedisError as error:
+                refused_since = refused_since or time.monotonic()
+                if time.monotonic() - refused_since >= refused_s:
+                    raise
+                self.noticed(error)
+            else:
+                self.over()
+                return answer

@@ -109,12 +109,15 @@ class BatchRunner:
         count = self._policy.count(curve, len(positions), run.claim.place, run.began_s)
         reason, left = EndReason.FINISHED, positions
         for number, piece in enumerate(cut(positions, count)):
-            # The first piece always runs, so that a batch never goes back with nothing done.
+            # Something more urgent never keeps the first piece from running: a batch would go round with nothing done.
             answer = advance(piece[0], piece[-1] + 1) if count > 1 else "go"
             if answer == "lost":
                 return None
-            if number and (answer == "yield" or self._stopping()):
-                reason = EndReason.PREEMPTED if answer == "yield" else EndReason.STOPPED
+            if self._stopping():
+                reason = EndReason.STOPPED
+                break
+            if number and answer == "yield":
+                reason = EndReason.PREEMPTED
                 break
             self._compute(run, piece)
             left = left[len(piece) :]

@@ -17,6 +17,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker, WorkerStatus
+from rq.worker_registration import clean_worker_registry
 
 from inference_worker.beat import Held
 from inference_worker.job import BatchJob, JobRefused
@@ -26,7 +27,7 @@ from inference_worker.stopping import StopFlag
 from tenfold.contract.errors import BadMessage
 from tenfold.contract.records import ModelInfo, WorkerInfo
 from tenfold.store.connection import BLOCK_S, BytesRedis
-from tenfold.store.worker_store import RQ_WORKER_TTL_S, Claim, WorkerStore
+from tenfold.store.worker_store import RQ_WORKER_TTL_S, Claim, CommitRefused, WorkerStore
 
 log = logging.getLogger("tenfold.worker")
 
@@ -55,14 +56,14 @@ class InferenceWorker(BaseWorker):
         self._model = model
         self._batch_size = batch_size
         self._stop = stop
+        self._lease_s = store.lease_ms / 1000
         self._outage = Outage(stop)
 
     def serve(self, runner: BatchRunner) -> None:
         """Claim, run and commit batches until the stop flag is set; what is held then is committed or handed back."""
-        while not self._stop:
-            claim = self._next()
-            if claim is not None:
-                self._run(claim, runner)
+        claim: Claim | None = None
+        while claim is not None or not self._stop:
+            claim = self._next() if claim is None else self._run(claim, runner)
 
     def pulse(self, batches: Sequence[str]) -> None:
         """Tell Redis that this worker lives and holds ``batches``; announce it where Redis does not know it."""
@@ -79,7 +80,7 @@ class InferenceWorker(BaseWorker):
     def blobs(self, items: Iterable[tuple[str, int]]) -> Sequence[bytes | None]:
         """The encoded images of ``items``; waits while Redis is away."""
         wanted = list(items)
-        return self._outage.retry(lambda: self._store.blobs(wanted))
+        return self._outage.retry(lambda: self._store.blobs(wanted), self._lease_s)
 
     def execute_job(self, job: Job, queue: Queue) -> NoReturn:
         """Refuse: batches are run by claim alone."""
@@ -104,16 +105,42 @@ class InferenceWorker(BaseWorker):
         self._outage.over()
         return claim
 
-    def _run(self, claim: Claim, runner: BatchRunner) -> None:
+    def _run(self, claim: Claim, runner: BatchRunner) -> Claim | None:
+        """Run a batch; the next one, where its claim came along with this one's commit."""
         batch_id = claim.batch.id
         self.held.add(batch_id)
         try:
             with self.held.computing():
                 outcome = runner.run(claim, lambda start, stop: self._advance(claim, start, stop), self.redis_now_ms())
-            if outcome is None or not self._commit(outcome):
-                self._lost(batch_id)
+            if outcome is not None:
+                return self._end(outcome)
+        except RedisError as error:
+            log.error("batch %s is left to its lease: Redis refuses what it takes (%s)", batch_id, error)
         finally:
             self.held.remove(batch_id)
+        self._lost(batch_id)
+        return None
+
+    def _end(self, outcome: Outcome) -> Claim | None:
+        """Commit; while Redis is away there is nothing better to do than to wait for it, and the fence then decides."""
+        _tell(outcome)
+        committed, claim = self._commit_and_claim(outcome)
+        if not committed:
+            self._lost(outcome.event.batch_id, idle=claim is None)
+        return claim
+
+    def _commit_and_claim(self, outcome: Outcome) -> tuple[bool, Claim | None]:
+        ended = (outcome.event, outcome.results, outcome.took_s)
+        if self._stop:
+            return self._outage.retry(lambda: self._store.commit(*ended), self._lease_s), None
+        try:
+            return self._outage.retry(lambda: self._store.commit_and_claim(*ended, computing=self._batch_size))
+        except BadMessage as error:
+            log.error("a batch cannot be read and is left to its lease: %s", error)
+            return True, None
+        except CommitRefused as refused:
+            log.warning("Redis refuses a commit (%s): trying on", refused.__cause__)
+            return self._outage.retry(lambda: self._store.commit(*ended), self._lease_s), refused.claim
 
     def _advance(self, claim: Claim, start: int, stop: int) -> str:
         try:
@@ -123,22 +150,10 @@ class InferenceWorker(BaseWorker):
             log.warning("Redis does not answer between two pieces (%s): going on", error)
             return "go"
 
-    def _commit(self, outcome: Outcome) -> bool:
-        event = outcome.event
-        log.debug(
-            "batch %s: %d done, %d left, %s, %.1f ms, pieces %s",
-            event.batch_id,
-            len(outcome.results),
-            len(event.left),
-            event.reason,
-            outcome.took_s * 1000,
-            event.pieces,
-        )
-        # While Redis is away there is nothing better to do than to wait for it; the fence then decides.
-        return self._outage.retry(lambda: self._store.commit(event, outcome.results, outcome.took_s))
-
-    def _lost(self, batch_id: str) -> None:
+    def _lost(self, batch_id: str, *, idle: bool = True) -> None:
         log.warning("batch %s: the lease was lost, so what was computed is dropped; others run it", batch_id)
+        if not idle:
+            return
         try:
             self.set_state(WorkerStatus.IDLE)
             self.set_current_job_id(None)
@@ -159,7 +174,24 @@ class InferenceWorker(BaseWorker):
         return bool(registered and joined)
 
     def _announce(self) -> None:
+        for queue in self.queues:
+            # RQ's tools list the queue from now on, empty as it is; and forget workers of it that were killed.
+            self.connection.sadd(Queue.redis_queues_keys, queue.key)
+            clean_worker_registry(queue)
         if not self.connection.exists(self.key):
             self.register_birth()  # type: ignore[no-untyped-call]
             self.set_state(WorkerStatus.BUSY if self.held.batches() else WorkerStatus.IDLE)
         self._store.join(self._info, self._model)
+
+
+def _tell(outcome: Outcome) -> None:
+    event = outcome.event
+    log.debug(
+        "batch %s: %d done, %d left, %s, %.1f ms, pieces %s",
+        event.batch_id,
+        len(outcome.results),
+        len(event.left),
+        event.reason,
+        outcome.took_s * 1000,
+        event.pieces,
+    )

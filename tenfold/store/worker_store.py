@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from tenfold.contract.codec import decode, encode, encode_event
 from tenfold.contract.events import BatchEnded, WorkerJoined, WorkerLeft
@@ -19,7 +20,7 @@ from tenfold.store.keys import (
     Keys,
     rq_queue,
 )
-from tenfold.store.scripts import Argument, call
+from tenfold.store.scripts import Argument, Verb, call, call_in_turn
 
 RQ_WORKER_TTL_S = 60
 """How long RQ's tools show a worker that beats no more."""
@@ -42,6 +43,14 @@ class Claim:
     def positions(self) -> list[int]:
         """Positions that are to run, in order."""
         return [position for position in range(len(self.batch.items)) if position not in self.dropped]
+
+
+class CommitRefused(Exception):
+    """The server refused a commit that carried a claim. ``claim`` is what was claimed, if anything."""
+
+    def __init__(self, claim: Claim | None) -> None:
+        super().__init__("the server refused a commit")
+        self.claim = claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,9 @@ class WorkerStore:
         Raises:
             BadMessage: the batch's record is not ours; the lease then runs out.
         """
+        return _claim_of(call(self.client, *self._claiming(computing)))
+
+    def _claiming(self, computing: int) -> Verb:
         names = [name for level in self.queues for name in level]
         lanes = len(self.queues[0])
         keys = [
@@ -105,14 +117,8 @@ class WorkerStore:
             RQ_WORKER_PREFIX + self.worker,
             *map(rq_queue, names),
         ]
-        reply = call(
-            self.client, "claim", keys, [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, *names]
-        )
-        if reply is None:
-            return None
-        _, record, dropped, place = reply
-        positions = frozenset(int(part) for part in dropped.split(b",") if part)
-        return Claim(decode(record, BatchRecord), positions, int(place))
+        args: list[Argument] = [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, *names]
+        return "claim", keys, args
 
     def blobs(self, items: Iterable[tuple[str, int]]) -> list[bytes | None]:
         """The encoded images, None for each that is no longer there."""
@@ -131,6 +137,27 @@ class WorkerStore:
         Returns:
             False where the lease was lost: nothing was written, and somebody else will run it.
         """
+        return int(call(self.client, *self._committing(event, results, took_s))) >= 0
+
+    def commit_and_claim(
+        self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float, *, computing: int = 0
+    ) -> tuple[bool, Claim | None]:
+        """:meth:`commit`, then :meth:`claim`, in one round trip.
+
+        Raises:
+            CommitRefused: the server refused the commit; the claim that it carries was made all the same.
+            BadMessage: as :meth:`claim`; the commit went through or was late.
+        """
+        committed, claimed = call_in_turn(
+            self.client, self._committing(event, results, took_s), self._claiming(computing)
+        )
+        # A refused claim is none: the next try says why.
+        claim = None if isinstance(claimed, Exception) else _claim_of(claimed)
+        if isinstance(committed, Exception):
+            raise CommitRefused(claim) from committed
+        return int(committed) >= 0, claim
+
+    def _committing(self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float) -> Verb:
         keys = [
             self.keys.batches,
             self.keys.claims,
@@ -154,7 +181,7 @@ class WorkerStore:
         flat: list[str | bytes | int] = []
         for job_id, result in results:
             flat += (job_id, result.index, 1 if result.error is None else 0, encode(result))
-        args = [
+        args: list[Argument] = [
             self._now,
             event.batch_id,
             self.worker,
@@ -164,7 +191,7 @@ class WorkerStore:
             took_s,
             *flat,
         ]
-        return int(call(self.client, "commit", keys, args)) >= 0
+        return "commit", keys, args
 
     def beat(self, info: WorkerInfo, held: Sequence[str]) -> bool:
         """Renew the worker and its leases; False where one of ``held`` is no longer its own."""
@@ -179,6 +206,14 @@ class WorkerStore:
     @property
     def _now(self) -> str:
         return "" if self.injected_now_ms is None else str(self.injected_now_ms)
+
+
+def _claim_of(reply: Any) -> Claim | None:
+    if reply is None:
+        return None
+    _, record, dropped, place = reply
+    positions = frozenset(int(part) for part in dropped.split(b",") if part)
+    return Claim(decode(record, BatchRecord), positions, int(place))
 
 
 def iso_now() -> str:

@@ -50,7 +50,8 @@ class Colleague:
     def work(self) -> int:
         """Run what waits, until nothing does; how many batches that were."""
         count = 0
-        while (claim := self.store.claim(computing=10)) is not None:
-            self.worker._run(claim, self.runner)
+        claim = self.store.claim(computing=10)
+        while claim is not None:
+            claim = self.worker._run(claim, self.runner)
             count += 1
         return count

@@ -1,5 +1,6 @@
 """What becomes of batches that a worker takes."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -235,3 +236,53 @@ def test_lost_lease_ends_the_batch_early(desk: Desk, hire: Hire) -> None:
     worker.work()
     assert worker.toy.runs == [1, 1]
     assert desk.results("a") == {}
+
+
+def test_stopped_before_it_began(desk: Desk, hire: Hire) -> None:
+    """A batch that was claimed as the stop came goes back whole, at any level, and counts no attempt."""
+    worker = hire()
+    worker.stop.set()
+    desk.submit("a", [picture()] * 10)
+    desk.dispatch_job("a")
+    worker.work()
+    (event,) = ended(desk)
+    assert (event.reason, event.left) == (EndReason.STOPPED, list(range(10)))
+    assert worker.toy.runs == []
+
+
+def test_one_commit_carries_the_next_claim(desk: Desk, hire: Hire) -> None:
+    """What is claimed along with a commit is the most urgent batch at that moment."""
+    worker = hire()
+    desk.submit("a", [picture()] * 3)
+    first = desk.dispatch(("a", 0))
+    low = desk.dispatch(("a", 1), level=2)
+    late: list[str] = []
+    worker.toy.before = lambda run: late.append(desk.dispatch(("a", 2))) if run == 1 else None
+    assert worker.work() == 3
+    assert claimed(desk) == [first, *late, low]
+    assert desk.state("a") == "succeeded"
+
+
+def test_redis_forgot_the_scripts(desk: Desk, hire: Hire) -> None:
+    """When Redis has forgotten the scripts between two batches, commit and claim still happen, each once."""
+    worker = hire()
+    worker.toy.before = lambda _: desk.client.script_flush()
+    desk.submit("a", [picture()] * 2)
+    desk.dispatch_job("a", batch_size=1)
+    assert worker.work() == 2
+    assert desk.state("a") == "succeeded"
+
+
+def test_redis_refuses_a_commit_for_a_while(desk: Desk, hire: Hire) -> None:
+    """A Redis that takes no writes for a moment gets the results afterwards; nothing is lost and nothing is doubled."""
+    worker = hire(lease_ms=20_000)
+    desk.submit("a", [picture()] * 2)
+    desk.dispatch_job("a")
+
+    def fill(_run: int) -> None:
+        desk.client.config_set("maxmemory", "1mb")
+        threading.Timer(0.5, lambda: desk.client.config_set("maxmemory", "0")).start()
+
+    worker.toy.before = fill
+    assert worker.work() == 1
+    assert desk.state("a") == "succeeded"

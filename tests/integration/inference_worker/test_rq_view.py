@@ -165,6 +165,15 @@ def test_rq_info(desk: Desk, hire: Hire) -> None:
     assert f"idle {desk.queue(0)}, {desk.queue(2)}." in text
 
 
+def test_all_queues_show_from_the_start(desk: Desk, hire: Hire) -> None:
+    """Queues of every level that a worker serves are listed before anything was dispatched; dead workers are not."""
+    desk.client.sadd(f"rq:workers:{desk.queue(1)}", "rq:worker:killed")
+    hire()
+    text = rq_info(desk)
+    assert all(f"queue {desk.queue(level)} 0" in text for level in range(3))
+    assert desk.client.smembers(f"rq:workers:{desk.queue(1)}") == {b"rq:worker:w1"}
+
+
 def test_leaving(desk: Desk, hire: Hire) -> None:
     """A worker that left is in RQ's lists no more."""
     worker = hire()
