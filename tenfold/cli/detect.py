@@ -1,22 +1,21 @@
 """`tenfold detect`: pictures in, boxes out."""
 
 import contextlib
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from tenfold.cli import pictures, terminal
+from tenfold.cli import formats, pictures, terminal
+from tenfold.cli.formats import Part
 from tenfold.client import ClientError, ImageResult, Job, Options, Tenfold, Upload
 from tenfold.sample_run import describe
 
 Paths = Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for standard input.")]
-Format = Annotated[str | None, typer.Option("--format", help="json or ndjson: the results as data.")]
 Out = Annotated[Path | None, typer.Option(help="A folder for results and pictures.", show_default="stdout")]
 SaveImages = Annotated[bool, typer.Option("--save-images", help="Draw what was found on copies, as PNG in --out.")]
 Wait = Annotated[float | None, typer.Option(help="Seconds to wait before giving up (status 124).")]
@@ -30,7 +29,7 @@ def detect(
     max_detections: terminal.MaxDetections = None,
     priority: terminal.Priority = None,
     deadline_ms: terminal.DeadlineMs = None,
-    form: Format = None,
+    form: formats.Format = None,
     out: Out = None,
     save_images: SaveImages = False,
     wait: Wait = None,
@@ -44,16 +43,16 @@ def detect(
     `tenfold detect 'scans/**/*.png' --json`. Several pictures travel as one job.
     """
     form = "json" if as_json and form is None else form
-    if form not in {None, "json", "ndjson"}:
-        raise typer.BadParameter(f"--format is {form}: json or ndjson is allowed")
+    formats.check(form, out)
     uploads = pictures.gather(paths)
     options = Options(model, conf, iou, max_detections, None, priority, deadline_ms)
     with terminal.connect(url, api_key) as client:
         began = time.monotonic()
-        results = list(_results_of(client, uploads, options, wait))
+        parts = list(_send(client, uploads, options, wait))
         took_s = time.monotonic() - began
-    if form is not None:
-        _write(results, form, out)
+        if form is not None:
+            formats.write(client, parts, form, out)
+    results = [result for part in parts for result in part.results]
     saved = _save_images(uploads, results, out or Path("detections")) if save_images else None
     if form is None or saved:
         _show(results, took_s, saved)
@@ -61,27 +60,26 @@ def detect(
     raise typer.Exit(0 if not failed else 1 if failed == len(results) else 3)
 
 
-def _results_of(
-    client: Tenfold, uploads: list[Upload], options: Options, wait_s: float | None
-) -> Iterator[ImageResult]:
-    """A result for each upload, in their order, under the index that each has among all."""
-    if len(uploads) == 1:
-        job = client.detect(uploads, options, wait_s=30.0 if wait_s is None else min(wait_s, 30.0))
-        with _canceled_by_ctrl_c(client, [job]):
-            yield from job.results if job.results is not None else _wait_for(client, job, wait_s)
-        return
+def _send(client: Tenfold, uploads: list[Upload], options: Options, wait_s: float | None) -> Iterator[Part]:
+    """The uploads in as few jobs as the service's limits allow, each with its results once it is over."""
     first = 0
-    for part in pictures.in_jobs(uploads):
-        job = client.submit(part, options)
-        with _canceled_by_ctrl_c(client, [job]):
-            for result in _wait_for(client, job, wait_s):
-                yield msgspec.structs.replace(result, index=first + result.index)
-        first += len(part)
+    for images in pictures.in_jobs(uploads):
+        job = _start(client, images, options, wait_s)
+        with _canceled_by_ctrl_c(client, job):
+            results = job.results if job.results is not None else _wait_for(client, job, wait_s)
+        yield Part(job.id, [msgspec.structs.replace(result, index=first + result.index) for result in results])
+        first += len(images)
 
 
-def _wait_for(client: Tenfold, job: Job, wait_s: float | None) -> Iterator[ImageResult]:
+def _start(client: Tenfold, images: list[Upload], options: Options, wait_s: float | None) -> Job:
+    if len(images) > 1:
+        return client.submit(images, options)
+    return client.detect(images, options, wait_s=30.0 if wait_s is None else min(wait_s, 30.0))
+
+
+def _wait_for(client: Tenfold, job: Job, wait_s: float | None) -> list[ImageResult]:
     follow(client, job, wait_s)
-    yield from client.results(job.id)
+    return list(client.results(job.id))
 
 
 def follow(client: Tenfold, job: Job, wait_s: float | None) -> Job:
@@ -98,25 +96,14 @@ def follow(client: Tenfold, job: Job, wait_s: float | None) -> Job:
 
 
 @contextlib.contextmanager
-def _canceled_by_ctrl_c(client: Tenfold, jobs: Sequence[Job]) -> Iterator[None]:
-    """Nobody waits for the jobs any more when a person pressed Ctrl-C: let the service drop what has not started."""
+def _canceled_by_ctrl_c(client: Tenfold, job: Job) -> Iterator[None]:
+    """Nobody waits for the job any more when a person pressed Ctrl-C: let the service drop what has not started."""
     try:
         yield
     except KeyboardInterrupt:
         with contextlib.suppress(ClientError):
-            for job in jobs:
-                client.cancel(job.id)
+            client.cancel(job.id)
         raise
-
-
-def _write(results: list[ImageResult], form: str, out: Path | None) -> None:
-    lines = msgspec.json.Encoder().encode_lines(results)
-    text = lines if form == "ndjson" else msgspec.json.format(msgspec.json.encode({"results": results})) + b"\n"
-    if out is None:
-        sys.stdout.write(text.decode())
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    (out / f"results.{form}").write_bytes(text)
 
 
 def _save_images(uploads: list[Upload], results: list[ImageResult], folder: Path) -> Path:

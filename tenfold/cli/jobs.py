@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenfold.cli import pictures, terminal
+from tenfold.cli import formats, pictures, terminal
 from tenfold.cli.detect import Paths, Wait, follow
 from tenfold.client import Job, Options
 
@@ -15,7 +15,7 @@ app = typer.Typer(help="Batch jobs: submit, look at, wait for, cancel.", no_args
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 State = Annotated[str | None, typer.Option(help="Only jobs in this state, such as running.")]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
-Format = Annotated[str, typer.Option("--format", help="json or ndjson.")]
+Format = Annotated[str, typer.Option("--format", help=f"{', '.join(formats.SUFFIXES)}.")]
 OutFile = Annotated[Path | None, typer.Option("--out", help="A file for the results.", show_default="stdout")]
 
 
@@ -91,14 +91,10 @@ def results(
     api_key: terminal.ApiKey = None,
 ) -> None:
     """A job's results so far."""
+    formats.check(form, out)
     with terminal.connect(url, api_key) as client:
         # JSON comes in pages, which are put together; the other formats come whole.
-        if form == "json":
-            import msgspec
-
-            data = msgspec.json.format(msgspec.json.encode({"results": list(client.results(job_id))})) + b"\n"
-        else:
-            data = client.results_as(job_id, form)
+        data = formats.as_json(list(client.results(job_id))) if form == "json" else client.results_as(job_id, form)
     if out is None:
         sys.stdout.write(data.decode())
     else:

@@ -69,6 +69,16 @@ def test_detect_a_folder_with_a_bad_picture_is_partly_failed(system: Running, pi
     assert b"1 could not be used" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("form", "name"), [("coco", "results.coco.json"), ("yolo", "results.yolo.zip"), ("csv", "results.csv")]
+)
+def test_results_as_other_tools_read_them(system: Running, pictures: Path, form: str, name: str) -> None:
+    """COCO, YOLO and CSV are files in --out."""
+    out = pictures.parent / "out"
+    tenfold(system, "detect", str(pictures / "00.png"), str(pictures / "01.png"), "--format", form, "--out", str(out))
+    assert (out / name).stat().st_size > 20
+
+
 def test_wrong_option_is_the_services_own_word(system: Running, pictures: Path) -> None:
     """A value that the service refuses is one sentence and status 1."""
     ended = tenfold(system, "detect", str(pictures / "00.png"), "--conf", "2", status=1)
@@ -88,6 +98,8 @@ def test_job_from_submit_to_results(system: Running, pictures: Path) -> None:
     told = json.loads(tenfold(system, "jobs", "trace", job_id, "--json").stdout)["trace"]
     assert told
     assert all(entry["kind"] for entry in told)
+    rows = tenfold(system, "jobs", "results", job_id, "--format", "csv").stdout.splitlines()
+    assert len(rows) == 26
     lines = tenfold(system, "jobs", "results", job_id, "--format", "ndjson").stdout.splitlines()
     assert len(lines) == 25
 
