@@ -37,6 +37,11 @@ class Aging:
             self._sequence += 1
             heappush(self._again, (due_ms, self._sequence, job))
 
+    def any_due(self, now_ms: float) -> bool:
+        """Whether :meth:`due` may have anything."""
+        first, again = self._first, self._again
+        return bool((first and first[0][0] <= now_ms) or (again and again[0][0] <= now_ms))
+
     def due(self, now_ms: float) -> Iterator[Job]:
         """The jobs to look at; each is forgotten until it is watched again."""
         first, again = self._first, self._again
@@ -72,7 +77,7 @@ def patience_ms(pool: Pool, job: Job) -> float:
     shelf = pool.shelf(level)
     items = len(shelf) * pool.config.quantum * _own_turns(pool, job)
     items = min(items, sum(shelf.items.values()))
-    turn_ms = items * pool.item_ms(job.lane) / max(1, pool.credits.serving(job.lane, level))
+    turn_ms = items * pool.item_ms.get(job.lane, 0.0) / max(1, pool.credits.serving(job.lane, level))
     job.turn_ms = max(job.turn_ms, turn_ms)
     return max(pool.config.boost_after_ms, TURNS * job.turn_ms)
 

@@ -25,11 +25,12 @@ class Batching:
         out: where decisions go; the core sets it before each event.
     """
 
-    __slots__ = ("_config", "_pending", "_sequence", "batches", "now_ms", "out")
+    __slots__ = ("_config", "_pending", "_prefix", "_sequence", "batches", "now_ms", "out")
 
     def __init__(self, config: CoreConfig) -> None:
         self._config = config
         self._sequence = 0
+        self._prefix = f"{config.epoch:06d}-"
         self._pending = 0
         self.batches: dict[str, Batch] = {}
         self.out: list[Decision] = []
@@ -46,20 +47,23 @@ class Batching:
             pool.newly_held.clear()
 
     def _next(self, pool: Pool) -> bool:
-        pool.release_caught_up()
+        if pool.held.members:
+            pool.release_caught_up()
         self._pending = 0
-        for level in range(self._config.levels):
+        for level, shelf in enumerate(pool.shelves):
             if pool.alone[level] and self._dispatch_alone(pool, level):
                 return True
-            for lane in pool.shelf(level).lanes():
+            for lane in shelf.lanes():
                 if self._try(pool, level, lane):
                     return True
         return False
 
     def _try(self, pool: Pool, level: int, lane: str) -> bool:
-        shelf = pool.shelf(level)
+        if not pool.credits.free(lane, level):
+            return False
+        shelf = pool.shelves[level]
         job = shelf.first(lane)
-        if job is None or not pool.credits.free(lane, level):
+        if job is None:
             return False
         if job.aged and self._promote(pool, job):
             return True
@@ -106,7 +110,7 @@ class Batching:
         self._dispatch(pool, batch, reason)
 
     def _fill(self, pool: Pool, level: int, lane: str, room: int, batch: Batch) -> int:
-        shelf = pool.shelf(level)
+        shelf = pool.shelves[level]
         while room > 0:
             job = shelf.first(lane)
             if job is None or not job.waiting.count:
@@ -156,7 +160,7 @@ class Batching:
 
     def _take(self, pool: Pool, job: Job, most: int, batch: Batch) -> Share:
         indexes = pool.take(job, most)
-        share = Share(job, batch.size, indexes, pool.item_ms(job.lane))
+        share = Share(job, batch.size, indexes, pool.item_ms.get(job.lane, 0.0))
         batch.shares.append(share)
         batch.size += len(indexes)
         pool.time.charge(job.client, share.item_ms * len(indexes))
@@ -184,7 +188,7 @@ class Batching:
 
     def _new(self, pool: Pool, lane: str, level: int) -> Batch:
         self._sequence += 1
-        return Batch(f"{self._config.epoch:06d}-{self._sequence:09d}", pool.name, lane, level, self.now_ms)
+        return Batch(f"{self._prefix}{self._sequence:09d}", pool.name, lane, level, self.now_ms)
 
     def restored(self, pool: Pool, event: BatchRestored, jobs: dict[str, Job]) -> Batch:
         """Take in a batch of an earlier core. Items of jobs that are over stay in it without counting."""
@@ -206,9 +210,8 @@ class Batching:
         pool.credits.queue(batch.lane, batch.level)
         items: list[tuple[str, int]] = []
         for share in batch.shares:
-            job = share.job
-            job.unclaimed[batch.id] = batch
-            name = job.id
+            share.job.unclaimed[batch.id] = batch
+            name = share.job.id
             items += [(name, index) for index in share.indexes]
         self.out.append(DispatchBatch(batch.id, pool.name, batch.lane, batch.level, items, reason))
         self._tell_batched(batch, reason)
@@ -228,7 +231,7 @@ class Batching:
 
     def _send_alone(self, pool: Pool, job: Job, level: int) -> None:
         batch = self._new(pool, job.lane, level)
-        share = Share(job, 0, [job.alone.popleft()], pool.item_ms(job.lane))
+        share = Share(job, 0, [job.alone.popleft()], pool.item_ms.get(job.lane, 0.0))
         batch.shares.append(share)
         batch.size = 1
         pool.time.charge(job.client, share.item_ms)

@@ -36,6 +36,8 @@ from tenfold.contract.records import Submission
 ENDED_MAX = 65_536
 """Ids of ended jobs that are remembered, so that a late or doubled submission revives nothing."""
 
+NOTHING: frozenset[int] = frozenset()
+
 RESTORING = (JobRestored, BatchRestored, WorkerJoined, WorkerLeft)
 """While a restart tells these, nothing is dispatched."""
 
@@ -243,15 +245,16 @@ class Core:
         batch = self.batches.get(event.batch_id)
         if batch is None or batch.claimed_by:
             return
-        self._claim(batch, event.worker, frozenset(event.dropped) if event.dropped else frozenset())
+        self._claim(batch, event.worker, frozenset(event.dropped) if event.dropped else NOTHING)
+        now_ms = self._now_ms
         for share in batch.shares:
             job = share.job
             if batch.dropped and batch.dropped.issuperset(range(share.start, share.start + len(share.indexes))):
                 continue
-            job.wait_since_ms = self._now_ms
+            job.wait_since_ms = now_ms
             job.turn_ms = 0.0
             if job.started_ms < 0.0:
-                job.started_ms = self._now_ms
+                job.started_ms = now_ms
             if job.aged and job.queue is not None:
                 self._batching.go_home(self.pools[job.pool], job)
 
@@ -287,12 +290,13 @@ class Core:
             images = sum([piece[0] for piece in pieces])
             if images:
                 item_ms = sum([piece[1] for piece in pieces]) / images
-        ran = self._account(pool, batch, item_ms, frozenset(event.left))
+        left = frozenset(event.left) if event.left else NOTHING
+        ran = self._account(pool, batch, item_ms, left)
         _meter(pool.done, (batch.lane, batch.level)).add(ran, self._now_ms)
-        if event.left:
-            self._take_back(pool, batch, frozenset(event.left), TraceKind.HANDED_BACK, str(event.reason))
-        if pieces and len(event.left) < batch.size:
-            self._note_last_start(batch, frozenset(event.left), pieces[-1][1])
+        if left:
+            self._take_back(pool, batch, left, TraceKind.HANDED_BACK, str(event.reason))
+        if pieces and len(left) < batch.size:
+            self._note_last_start(batch, left, pieces[-1][1])
 
     def _forget_batch(self, batch_id: str) -> Batch | None:
         batch = self.batches.pop(batch_id, None)
@@ -320,7 +324,10 @@ class Core:
                 pool.charge(job.client, (item_ms - share.item_ms) * ran)
             job.done += ran
             job.ended_ms = self._now_ms
-            self._settle_items(job, ran)
+            if job.outstanding > ran:
+                job.outstanding -= ran
+            else:
+                self._settle_items(job, ran)
         return total
 
     def _note_last_start(self, batch: Batch, left: frozenset[int], piece_ms: float) -> None:
@@ -394,9 +401,10 @@ class Core:
             job = self.jobs.get(heappop(deadlines)[1])
             if job is not None and job.unstarted:
                 self._expire(job)
-        for job in self._aging.due(now_ms):
-            if job.outstanding:
-                self._look_at_age(job)
+        if self._aging.any_due(now_ms):
+            for job in self._aging.due(now_ms):
+                if job.outstanding:
+                    self._look_at_age(job)
 
     def _expire(self, job: Job) -> None:
         if job.id in self.jobs:

@@ -42,20 +42,23 @@ class Group:
 
     def add(self, held: Held, sign: int) -> None:
         """Count a worker that holds ``held`` in (``sign`` 1) or out (-1)."""
-        if held:
-            self.lowest[max([level for _, level in held.values()])] += sign
-        else:
+        if not held:
             self.idle += sign
+        elif len(held) == 1:
+            (place,) = held.values()
+            self.lowest[place[1]] += sign
+        else:
+            self.lowest[max([level for _, level in held.values()])] += sign
 
 
 class Reach:
-    """Which workers a lane and level can count on, and which lanes compete for them."""
+    """Which workers a lane and level can count on, and the RQ queues of all lanes that compete for them."""
 
-    __slots__ = ("groups", "lanes")
+    __slots__ = ("groups", "queued")
 
-    def __init__(self, groups: tuple[Group, ...]) -> None:
+    def __init__(self, groups: tuple[Group, ...], queued: tuple[list[int], ...]) -> None:
         self.groups = groups
-        self.lanes = tuple(sorted(frozenset().union(*(group.lanes for group in groups))))
+        self.queued = queued
 
 
 class Credits:
@@ -106,8 +109,8 @@ class Credits:
 
     def takes(self, name: str, batch_id: str, lane: str, level: int) -> None:
         """A worker holds one batch more."""
-        held = self.holdings.setdefault(name, {})
         worker = self.workers.get(name)
+        held = self.holdings.setdefault(name, {}) if worker is None else worker.held
         if worker is not None:
             worker.group.add(held, -1)
         held[batch_id] = lane, level
@@ -128,17 +131,21 @@ class Credits:
 
     def queue(self, lane: str, level: int, sign: int = 1) -> None:
         """A batch came to (1) or left (-1) the RQ queue of ``lane`` and ``level``."""
+        self._counts(lane)[level] += sign
+
+    def _counts(self, lane: str) -> list[int]:
         counts = self.queued.get(lane)
         if counts is None:
             counts = self.queued[lane] = [0] * self._levels
-        counts[level] += sign
+        return counts
 
     def reach(self, lane: str, level: int) -> Reach:
         """The workers that serve ``lane`` at ``level``."""
         found = self._reach.get((lane, level))
         if found is None:
             groups = tuple(group for group in self._groups.values() if lane in group.lanes and level in group.levels)
-            found = self._reach[lane, level] = Reach(groups)
+            lanes = sorted(frozenset().union(*(group.lanes for group in groups)))
+            found = self._reach[lane, level] = Reach(groups, tuple(self._counts(other) for other in lanes))
         return found
 
     def serving(self, lane: str, level: int) -> int:
@@ -147,15 +154,15 @@ class Credits:
 
     def waiting(self, lane: str, level: int) -> int:
         """How many batches wait in RQ at ``level`` or above for the workers of ``lane``."""
-        queued = self.queued
-        return sum([sum(queued[other][: level + 1]) for other in self.reach(lane, level).lanes if other in queued])
+        return _up_to(self.reach(lane, level), level)
 
     def free(self, lane: str, level: int) -> bool:
         """Whether another batch of ``lane`` and ``level`` may be queued: one a worker beyond what starts at once."""
+        reach = self.reach(lane, level)
         allowed = 0
-        for group in self.reach(lane, level).groups:
+        for group in reach.groups:
             allowed += group.count + group.idle
-        return allowed > 0 and self.waiting(lane, level) < allowed
+        return _up_to(reach, level) < allowed
 
     def taken_at_once(self, lane: str, level: int) -> str:
         """Why a partial batch would be taken at once, or would come before something lower; "" where it would not."""
@@ -165,14 +172,19 @@ class Credits:
             idle += group.idle
             count += group.count
             lower += sum(group.lowest[level + 1 :])
-        ahead = self.waiting(lane, level)
+        ahead = _up_to(reach, level)
         if ahead < idle:
             return "a worker is idle"
         if ahead < idle + lower:
             return "a worker runs something less urgent"
-        if ahead < count and self._lower_queued(reach, level):
+        if ahead < count and any(any(counts[level + 1 :]) for counts in reach.queued):
             return "a worker would take something less urgent next"
         return ""
 
-    def _lower_queued(self, reach: Reach, level: int) -> bool:
-        return any(any(self.queued[lane][level + 1 :]) for lane in reach.lanes if lane in self.queued)
+
+def _up_to(reach: Reach, level: int) -> int:
+    """How many batches wait in RQ at ``level`` or above."""
+    total = 0
+    for counts in reach.queued:
+        total += counts[0] if not level else sum(counts[: level + 1])
+    return total

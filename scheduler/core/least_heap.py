@@ -15,36 +15,39 @@ class LeastHeap:
 
     Service mostly grows, so an entry that is too low is corrected when it comes up; only a client whose service was
     lowered must be told to :meth:`lowered`.
+
+    Attributes:
+        members: the clients, each with its entry.
     """
 
-    __slots__ = ("_heap", "_members", "_sequence")
+    __slots__ = ("_heap", "_sequence", "members")
 
     def __init__(self) -> None:
         self._heap: list[Entry] = []
-        self._members: dict[Client, Entry] = {}
+        self.members: dict[Client, Entry] = {}
         self._sequence = 0
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self.members)
 
     def __contains__(self, client: Client) -> bool:
-        return client in self._members
+        return client in self.members
 
     def __iter__(self) -> Iterator[Client]:
-        return iter(self._members)
+        return iter(self.members)
 
     def add(self, client: Client) -> None:
         """Add ``client``. Does nothing where it is known."""
-        if client not in self._members:
+        if client not in self.members:
             self._push(client)
 
     def remove(self, client: Client) -> None:
         """Forget ``client``. Does nothing where it is not known."""
-        self._members.pop(client, None)
+        self.members.pop(client, None)
 
     def lowered(self, client: Client) -> None:
         """``client``'s service was lowered."""
-        entry = self._members.get(client)
+        entry = self.members.get(client)
         if entry is not None and client.service_ms < entry[0]:
             self._push(client)
 
@@ -54,7 +57,7 @@ class LeastHeap:
         while heap:
             entry = heap[0]
             client = entry[2]
-            if self._members.get(client) is not entry:
+            if self.members.get(client) is not entry:
                 heappop(heap)
             elif client.service_ms > entry[0]:
                 heappop(heap)
@@ -67,8 +70,8 @@ class LeastHeap:
     def _push(self, client: Client) -> None:
         self._sequence += 1
         entry = (client.service_ms, self._sequence, client)
-        self._members[client] = entry
+        self.members[client] = entry
         heappush(self._heap, entry)
-        if len(self._heap) > 64 and len(self._heap) > 4 * len(self._members):
-            self._heap = list(self._members.values())
+        if len(self._heap) > 64 and len(self._heap) > 4 * len(self.members):
+            self._heap = list(self.members.values())
             heapify(self._heap)

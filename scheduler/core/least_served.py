@@ -36,7 +36,7 @@ class LeastServed:
 
     def lanes(self) -> list[str]:
         """The lanes with jobs; first that of the job whose client's turn it is."""
-        lanes = [lane for lane, clients in self._lanes.items() if len(clients)]
+        lanes = [lane for lane, clients in self._lanes.items() if clients.members]
         if len(lanes) > 1:
             lanes.sort(key=self._turn)
         return lanes

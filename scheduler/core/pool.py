@@ -24,10 +24,11 @@ class Pool:
 
     Attributes:
         rings: one for each level but the last.
-        last: the last level.
+        last: the last level; ``shelves`` are all of them.
         alone: for each level, jobs with items that must run alone; they go first.
         held: the clients that are held down.
         lane_costs: what a batch of a lane costs on any worker; ``worker_costs`` on one, by (lane, worker).
+        item_ms: what an item of a full batch costs, for each lane that was measured.
         arrived, done: items a second by (lane, level).
         last_arrival_ms: when an item came last, by (lane, level).
         tick_ms: when a partial batch is due that waits for its tick; infinite where none does.
@@ -40,12 +41,14 @@ class Pool:
         "credits",
         "done",
         "held",
+        "item_ms",
         "lane_costs",
         "last",
         "last_arrival_ms",
         "name",
         "newly_held",
         "rings",
+        "shelves",
         "stamps",
         "tick_ms",
         "time",
@@ -57,12 +60,14 @@ class Pool:
         self.config = config
         self.rings = [Ring(config.quantum) for _ in range(config.last_level)]
         self.last = LeastServed()
+        self.shelves: list[Ring | LeastServed] = [*self.rings, self.last]
         self.alone: list[deque[Job]] = [deque() for _ in range(config.levels)]
         self.time = VirtualTime()
         self.held = LeastHeap()
         self.newly_held: list[Client] = []
         self.credits = Credits(config.levels)
         self.lane_costs: dict[str, CostCurve] = {}
+        self.item_ms: dict[str, float] = {}
         self.worker_costs: dict[tuple[str, str], CostCurve] = {}
         self.arrived: dict[tuple[str, int], Meter] = {}
         self.done: dict[tuple[str, int], Meter] = {}
@@ -79,18 +84,13 @@ class Pool:
 
     def shelf(self, level: int) -> Ring | LeastServed:
         """Where the jobs served at ``level`` stand."""
-        return self.rings[level] if level < len(self.rings) else self.last
+        return self.shelves[level]
 
     def level_of(self, job: Job) -> int:
         """The level at which ``job`` is served now."""
         if job.urgent or job.aged:
             return 0
         return self.config.last_level if job.client.held else job.level
-
-    def item_ms(self, lane: str) -> float:
-        """What an item of a full batch costs; 0 where nothing was measured."""
-        curve = self.lane_costs.get(lane)
-        return curve.cost_ms(self.config.batch_size) / self.config.batch_size if curve else 0.0
 
     def standing(self, level: int, lane: str) -> Iterator[Job]:
         """The jobs in ``lane`` that are served at ``level``. O(clients)."""
@@ -280,6 +280,7 @@ class Pool:
         for images, elapsed_ms in pieces:
             curve.add(images, elapsed_ms)
             own.add(images, elapsed_ms)
+        self.item_ms[lane] = curve.cost_ms(self.config.batch_size) / self.config.batch_size
 
     def forget_worker(self, name: str) -> None:
         """Drop what is known of the speed of ``name``."""

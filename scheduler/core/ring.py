@@ -37,6 +37,8 @@ class Ring:
 
     def lanes(self) -> list[str]:
         """The lanes with jobs; first that of the job whose client's turn it is."""
+        if not self._seated:
+            return []
         lanes = [lane for lane, seats in self._lanes.items() if seats]
         if len(lanes) > 1:
             lanes.sort(key=self._turn)

@@ -88,7 +88,7 @@ def _by_pace(job: Job, now_ms: float) -> float | None:
 
 
 def _by_cost(pool: Pool, job: Job, items: int) -> float | None:
-    item_ms = pool.item_ms(job.lane)
+    item_ms = pool.item_ms.get(job.lane, 0.0)
     workers = pool.credits.serving(job.lane, pool.level_of(job))
     return items * item_ms / workers if item_ms and workers else None
 
@@ -100,7 +100,7 @@ def queues(pool: Pool, now_ms: float) -> list[QueueView]:
     for lane in sorted(_lanes(pool)):
         for level in range(pool.config.levels):
             key = (lane, level)
-            item_ms = pool.item_ms(lane)
+            item_ms = pool.item_ms.get(lane, 0.0)
             views.append(
                 QueueView(
                     pool=pool.name,

@@ -530,7 +530,7 @@ def test_rule_10_what_did_not_run_is_not_charged() -> None:
     batches = list(scene.queue)
     in_flight = sum(len(batch.items) for batch in batches)
     charged = scene.core.pools["net"].time.clients["a"].service_ms
-    per_item = scene.core.pools["net"].item_ms(LANE)
+    per_item = scene.core.pools["net"].item_ms[LANE]
     assert charged <= 60.0 + in_flight * per_item + 1e-6
 
 
