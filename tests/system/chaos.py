@@ -21,8 +21,8 @@ from pathlib import Path
 
 import httpx
 import psutil
-import redis
 
+from tenfold.store.connection import connect
 from tests.system.load import FINAL, PICTURE, files
 from tests.system.running import Running, eventually, running
 
@@ -137,20 +137,19 @@ def check(up: Running, history: History) -> list[str]:
     return wrong + _check_redis(up, history)
 
 
-def _check_job(client: httpx.Client, job_id: str, images: int) -> list[str]:
+def _check_job(client: httpx.Client, job_id: str, images: int) -> str:
     job = client.get(f"/v1/jobs/{job_id}").json()
     counts = job.get("images", {})
     if job.get("state") != "succeeded" or counts != {"total": images, "done": images, "failed": 0}:
-        return [f"job {job_id} of {images} images is {job.get('state')} with {counts}"]
-    return []
+        return f"job {job_id} of {images} images is {job.get('state')} with {counts}"
+    return ""
 
 
 def _check_redis(up: Running, history: History) -> list[str]:
-    sockets = [at.laddr for at in up.children()["redis"].net_connections(kind="unix") if at.laddr]
-    store = redis.Redis(unix_socket_path=str(sockets[0]))
+    store = connect(up.redis_url())
     wrong = []
     for job_id, images in history.accepted.items():
-        order = [int(index) for index in store.lrange(f"tenfold:job:{job_id}:order", 0, -1)]  # type: ignore[union-attr]
+        order = [int(index) for index in store.lrange(f"tenfold:job:{job_id}:order", 0, -1)]
         if sorted(order) != list(range(images)):
             doubled = [index for index, times in Counter(order).items() if times > 1]
             wrong.append(f"job {job_id}: {len(order)} commits for {images} images, doubled {doubled}")

@@ -39,6 +39,11 @@ class Running:
                 named[name] = child
         return named
 
+    def redis_url(self) -> str:
+        """The private socket of its own Redis."""
+        sockets = [str(at.laddr) for at in self.children()["redis"].net_connections(kind="unix")]
+        return "unix://" + next(path for path in sockets if path)
+
     def stop(self) -> int:
         """Stop it as Ctrl-C does, and give its exit status."""
         self.process.send_signal(signal.SIGINT)

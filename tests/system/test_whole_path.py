@@ -117,9 +117,8 @@ def test_rqs_own_tool_shows_queues_and_workers(shared: Running) -> None:
     api, _ = first_and_second(shared)
     job_id = api.submit(60)
     api.until_done(job_id, 1)
-    sockets = [c for c in shared.children()["redis"].net_connections(kind="unix") if c.laddr]
     told = subprocess.run(
-        [str(Path(sys.executable).with_name("rq")), "info", "--raw", "--url", f"unix://{sockets[0].laddr}"],
+        [str(Path(sys.executable).with_name("rq")), "info", "--raw", "--url", shared.redis_url()],
         capture_output=True,
         text=True,
         check=True,
