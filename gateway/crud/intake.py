@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,7 @@ from gateway.crud.fields import FIELD_BYTES_MAX, FILES, Fields, InvalidField, Wi
 from gateway.crud.multipart import MEDIA_TYPE, PartBegan, PartData, PartEvent, boundary_of, read_parts
 from gateway.crud.uploads import Upload, UploadLimits
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
-from tenfold.contract.records import ItemMeta, ItemResult, Priority, Submission
+from tenfold.contract.records import ItemMeta, Priority, Submission
 from tenfold.contract.states import JobState
 from tenfold.store.gateway_store import GatewayStore
 
@@ -47,12 +47,20 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A job whose images are all in the store, before it is submitted."""
+    """A job whose images have all arrived, before it is submitted."""
 
     submission: Submission
-    metas: Sequence[ItemMeta]
-    refusals: Mapping[int, RequestError]
-    rejected: Mapping[int, ItemResult]
+    upload: Upload
+
+    @property
+    def metas(self) -> Sequence[ItemMeta]:
+        """What is known of each image, in index order."""
+        return self.upload.metas
+
+    @property
+    def sole_refusal(self) -> RequestError | None:
+        """Why the only image was refused, or None where there are several or it was not."""
+        return self.upload.rejected.get(0) if len(self.metas) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Intake:
     body_bytes_max: int
 
     async def receive(self, sent: Sent) -> Arrival:
-        """Read the whole request; its images are then in the store, and nothing is queued yet.
+        """Read the whole request; nothing is queued yet.
 
         Raises:
             RequestError: it is refused, with nothing left behind.
@@ -77,10 +85,8 @@ class Intake:
         for name, text in sent.query:
             fields.add(name, text)
         await self.catalog.check(fields.wishes())
-        upload = Upload(self.store, self.clock, self.limits, new_job_id())
-        queued = await self.store.begin_upload(upload.job_id, sent.client.id, await self.clock.now_ms())
+        upload = Upload(self.store, self.clock, self.limits, self.admission, new_job_id(), sent.client.id)
         try:
-            await self.admission.check(queued)
             body = self._bounded(sent)
             if media == MEDIA_TYPE:
                 await _read_form(upload, fields, read_parts(body, boundary_of(sent.content_type)))
@@ -88,7 +94,7 @@ class Intake:
                 await self._read_raw(upload, body)
             return await self._arrive(upload, fields.wishes(), sent.client)
         except BaseException:
-            await self.abandon(upload.job_id)
+            await self.abandon(upload)
             raise
 
     async def submit(self, arrival: Arrival) -> JobState:
@@ -98,15 +104,20 @@ class Intake:
             ClientQueueFull, Unavailable: a bound is reached, with nothing left behind.
         """
         try:
-            return await self.store.submit(arrival.submission, arrival.rejected)
-        except RequestError as error:
-            await self.abandon(arrival.submission.job_id)
-            raise await self.admission.with_retry(error) from None
+            await arrival.upload.finish()
+            return await self.store.submit(arrival.submission, arrival.upload.rejections())
+        except BaseException as error:
+            # Changes nothing where the job was accepted and only the answer was lost.
+            await self.abandon(arrival.upload)
+            if isinstance(error, RequestError):
+                await self.admission.with_retry(error)
+            raise
 
-    async def abandon(self, job_id: str) -> None:
+    async def abandon(self, upload: Upload) -> None:
         """Forget what arrived; where Redis is gone, it is swept later."""
-        with contextlib.suppress(RedisError, OSError):
-            await self.store.abandon_upload(job_id)
+        if upload.begun:
+            with contextlib.suppress(RedisError, OSError):
+                await self.store.abandon_upload(upload.job_id)
 
     def _media_type(self, sent: Sent) -> str:
         media = sent.content_type.partition(";")[0].strip().lower()
@@ -156,7 +167,6 @@ class Intake:
         if wishes.priority is Priority.HIGH and not client.high:
             raise Forbidden("this key may not ask for priority=high", code="priority_not_allowed")
         model, size = await self.catalog.choose(wishes)
-        await upload.finish()
         now_ms = await self.clock.now_ms()
         submission = Submission(
             job_id=upload.job_id,
@@ -173,7 +183,7 @@ class Intake:
             deadline_ms=None if wishes.deadline_ms is None else now_ms + wishes.deadline_ms,
             options=wishes.options,
         )
-        return Arrival(submission, upload.metas, upload.rejected, upload.rejections())
+        return Arrival(submission, upload)
 
 
 async def _read_form(upload: Upload, fields: Fields, parts: AsyncIterator[PartEvent]) -> None:
@@ -215,11 +225,6 @@ async def _read_text(name: str, parts: AsyncIterator[PartEvent]) -> str:
         return text.decode()
     except UnicodeDecodeError:
         raise InvalidField(name, f"{name} is no UTF-8 text") from None
-
-
-def sole_refusal(arrival: Arrival) -> RequestError | None:
-    """Why the one image of a job was refused, or None where there are several or it was not."""
-    return arrival.refusals.get(0) if len(arrival.metas) == 1 else None
 
 
 def new_job_id() -> str:
