@@ -8,13 +8,14 @@ INSTALLED := $(VENV)/.installed
 CODE := $(wildcard gateway scheduler inference_worker models tenfold tests benchmarks examples docs)
 PYTEST_ARGS ?=
 
-.PHONY: help run test check lint types imports format lock clean
+.PHONY: help run test check lint types imports soak chaos format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run [ARGS="--port 9000"]  set up, start the whole system, send the sample images, stay up until Ctrl-C'
 	@echo 'make test                      set up and run every test'
 	@echo 'make check                     lint, types, import rules and tests: what CI runs'
+	@echo 'make soak | chaos              the long forms of the tests | one run of the chaos harness'
 	@echo 'make format | lock | clean     format the code | refresh constraints.txt | remove what was built'
 
 run: $(INSTALLED)
@@ -24,6 +25,14 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint types imports test
+
+# The long forms of what `make test` does in short: chaos, simulation, values. Hours, not minutes.
+soak: $(INSTALLED)
+	TENFOLD_SOAK=1 $(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+# One run of the chaos harness; ARGS="--seconds 60 --seed 1".
+chaos: $(INSTALLED)
+	$(BIN)/python -m tests.system.chaos $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(CODE)

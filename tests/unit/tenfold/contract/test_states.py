@@ -18,7 +18,7 @@ from tenfold.contract.states import (
 )
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(JobState, JobEvent))
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(JobState, JobEvent)))
 def test_a_job_moves_by_its_table_alone(state: JobState, event: JobEvent) -> None:
     """A job takes exactly the moves of its table; any other raises and names what is allowed."""
     if event in JOB_TRANSITIONS[state]:
@@ -28,7 +28,7 @@ def test_a_job_moves_by_its_table_alone(state: JobState, event: JobEvent) -> Non
             move(JOB_TRANSITIONS, state, event)
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(ItemState, ItemEvent))
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(ItemState, ItemEvent)))
 def test_an_item_moves_by_its_table_alone(state: ItemState, event: ItemEvent) -> None:
     """An item takes exactly the moves of its table."""
     if event in ITEM_TRANSITIONS[state]:
