@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tenfold.store.connection import connect
+from tenfold.store.connection import BytesRedis, connect
 from tests.system.load import FINAL, PICTURE, files
 from tests.system.running import Running, eventually, running
 
@@ -147,16 +147,18 @@ def _check_job(client: httpx.Client, job_id: str, images: int) -> str:
 
 def _check_redis(up: Running, history: History) -> list[str]:
     store = connect(up.redis_url())
-    wrong = []
-    for job_id, images in history.accepted.items():
-        order = [int(index) for index in store.lrange(f"tenfold:job:{job_id}:order", 0, -1)]
-        if sorted(order) != list(range(images)):
-            doubled = [index for index, times in Counter(order).items() if times > 1]
-            wrong.append(f"job {job_id}: {len(order)} commits for {images} images, doubled {doubled}")
-    for key in ("queued", "batches", "claims", "computing", "leases", "active"):
-        if store.exists(f"tenfold:{key}"):
-            wrong.append(f"tenfold:{key} is left over")
-    return wrong
+    wrong = [_check_commits(store, job_id, images) for job_id, images in history.accepted.items()]
+    left = ("queued", "batches", "claims", "computing", "leases", "active")
+    wrong += [f"tenfold:{key} is left over" for key in left if store.exists(f"tenfold:{key}")]
+    return [complaint for complaint in wrong if complaint]
+
+
+def _check_commits(store: BytesRedis, job_id: str, images: int) -> str:
+    order = [int(index) for index in store.lrange(f"tenfold:job:{job_id}:order", 0, -1)]
+    if sorted(order) == list(range(images)):
+        return ""
+    doubled = [index for index, times in Counter(order).items() if times > 1]
+    return f"job {job_id}: {len(order)} commits for {images} images, doubled {doubled}"
 
 
 def drained(up: Running, history: History) -> bool:
