@@ -273,6 +273,10 @@ class Tenfold:
         """Any other route's JSON object, as plain values."""
         return self._decode(self._request("GET", path), dict)
 
+    def call(self, method: str, path: str, kind: type[T], *, json: Any = None, **params: Any) -> T:
+        """Any other route, its answer as a `kind`; `json` is the body, `params` the query."""
+        return self._decode(self._request(method, path, json=json, params=params), kind)
+
     def is_ready(self) -> bool:
         """Whether the service says that it can work: Redis, a scheduler and a worker are there."""
         try:

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from tenfold.cli import detect, doctor, jobs, service_commands, system, up
+from tenfold.cli import detect, doctor, jobs, service_commands, system, up, values
 from tenfold.client import NotReachable, WaitRanOut
 from tenfold.contract.errors import SettingsError, TenfoldError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("detect")(detect.detect)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(values.app, name="values")
 app.command("queues")(system.queues)
 app.command("workers")(system.workers)
 app.add_typer(system.models_app, name="models")
