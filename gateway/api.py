@@ -3,7 +3,20 @@
 from fastapi import APIRouter, Depends
 
 from gateway.dependencies import caller_of
-from gateway.endpoints import detect, events, health, images, jobs, metrics, models, queues, results, values, workers
+from gateway.endpoints import (
+    dashboard,
+    detect,
+    events,
+    health,
+    images,
+    jobs,
+    metrics,
+    models,
+    queues,
+    results,
+    values,
+    workers,
+)
 
 # Every route under /v1 asks who calls, also one that does not use the answer.
 v1 = APIRouter(dependencies=[Depends(caller_of)])
@@ -21,3 +34,4 @@ router = APIRouter()
 router.include_router(v1)
 router.include_router(health.router)
 router.include_router(metrics.router)
+router.include_router(dashboard.router)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,18 @@ def test_a_gateway_outlives_its_redis(tmp_path: Path) -> None:
         finally:
             server.stop()
         assert http.get("/v1/jobs").status_code == 503
+
+
+def test_the_dashboard_needs_no_other_server(world: World) -> None:
+    """The page and what it is made of come from here, under a policy that allows nothing else."""
+    page = world.http.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    parts = re.findall(r'(?:src|href)="(dashboard/[^"]+)"', page.text)
+    assert len(set(parts)) == 3
+    for part in parts:
+        content = world.http.get(f"/{part}")
+        assert content.status_code == 200
+        assert not re.search(r"https?://(?!www\.w3\.org/)", content.text)
+    assert not re.search(r"https?://|<script>|style=", page.text)
+    assert world.http.get("/dashboard/dashboard.py").status_code == 404
