@@ -45,7 +45,8 @@ class Gateway:
         """Put together from the settings; connects to nothing yet. Raises SettingsError."""
         client = connect_async(settings.require_redis_url())
         bounds = Bounds(settings.queued_items_max, settings.queued_bytes_max, settings.client_share_max)
-        store = GatewayStore(client, Keys(settings.key_prefix), bounds, int(settings.result_ttl_s))
+        fsync_within_ms = FSYNC_WITHIN_MS if settings.durability == "strict" else 0
+        store = GatewayStore(client, Keys(settings.key_prefix), bounds, int(settings.result_ttl_s), fsync_within_ms)
         clock = StoreClock(store)
         catalog = Catalog(store, settings.model)
         limits = UploadLimits(settings.file_bytes_max, settings.pixels_max, settings.images_per_job_max)
@@ -68,28 +69,30 @@ class Gateway:
         return self.settings.lease_s * 1000
 
 
-def gateway_of(request: Request) -> Gateway:
+# Asynchronous although they wait for nothing: the framework sends others through a thread, for each request.
+
+
+async def gateway_of(request: Request) -> Gateway:
     """The process's parts."""
-    gateway: Gateway = request.app.state.gateway
-    return gateway
+    return _parts(request)
 
 
-def caller_of(request: Request) -> Client:
+async def caller_of(request: Request) -> Client:
     """Who asks. Raises Unauthorized where keys are on and none that is known is shown."""
     peer = request.client.host if request.client else None
-    client = gateway_of(request).keyring.identify(request.headers, peer)
+    client = _parts(request).keyring.identify(request.headers, peer)
     request.scope["tenfold.client"] = client.id
     return client
 
 
-def jobs_of(request: Request) -> Jobs:
+async def jobs_of(request: Request) -> Jobs:
     """Jobs, with links that begin where this server is mounted."""
-    return Jobs(gateway_of(request).store, request.scope.get("root_path", ""))
+    return Jobs(_parts(request).store, request.scope.get("root_path", ""))
 
 
-def values_of(request: Request) -> Values:
+async def values_of(request: Request) -> Values:
     """Values, with links that begin where this server is mounted."""
-    parts = gateway_of(request)
+    parts = _parts(request)
     settings = parts.settings
     store = ValuesStore(
         parts.redis,
@@ -99,6 +102,11 @@ def values_of(request: Request) -> Values:
         run_ttl_s=int(settings.result_ttl_s),
     )
     return Values(store, SystemRandom(), settings.value_bytes_max, request.scope.get("root_path", ""))
+
+
+def _parts(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
 
 
 Parts = Annotated[Gateway, Depends(gateway_of)]

@@ -6,7 +6,8 @@ import time
 from typing import Final
 
 from gateway.crud.changes import Changes, Watcher
-from gateway.crud.results import ImageBody
+from gateway.crud.intake import Arrival
+from gateway.crud.results import CHUNK, ImageBody, named
 from tenfold.contract.errors import (
     Conflict,
     InvalidImage,
@@ -34,23 +35,28 @@ class DeadlinePassed(RequestError):
     code = "deadline_passed"
 
 
-async def until_final(store: GatewayStore, changes: Changes, watcher: Watcher, job_id: str, wait_s: float) -> JobView:
+async def until_final(
+    store: GatewayStore, changes: Changes, watcher: Watcher, arrival: Arrival, wait_s: float
+) -> tuple[JobView, list[ImageBody]]:
     """The job, just submitted, once it is final, or as it stands when ``wait_s`` is over or the process stops.
+
+    With it come the results of its first images, up to a chunk of them.
 
     Raises:
         NotFound: it is gone already.
     """
+    indexes = range(min(CHUNK, len(arrival.metas)))
     end_s = time.monotonic() + wait_s
     while True:
         # Waits before it looks: the watcher was there before the job.
         left_s = end_s - time.monotonic()
         if left_s > 0 and not changes.closing:
             await watcher.wait(left_s)
-        view = await store.job(job_id)
+        view, results = await store.outcome(arrival.submission.job_id, indexes)
         if view is None:
             raise NotFound("the job is gone", code="job_not_found")
         if view.state in FINAL_JOB_STATES or time.monotonic() >= end_s or changes.closing:
-            return view
+            return view, named(results, arrival.metas)
 
 
 _AT_FAULT: Final[dict[str, type[RequestError]]] = {

@@ -74,13 +74,19 @@ async def every(store: GatewayStore, view: JobView) -> AsyncIterator[ImageBody]:
     return _read(store, view, await _indexes(store, view))
 
 
-async def of_upload(store: GatewayStore, job_id: str, metas: Sequence[ItemMeta]) -> list[ImageBody]:
-    """All results that there are of a job whose images are still known by their names."""
-    found: list[ImageBody] = []
-    for start in range(0, len(metas), CHUNK):
-        results = await store.results(job_id, range(start, min(start + CHUNK, len(metas))))
-        found += [image_body(result, metas[result.index]) for result in results if result is not None]
+async def rest_of(
+    store: GatewayStore, job_id: str, metas: Sequence[ItemMeta], first: Sequence[ImageBody]
+) -> list[ImageBody]:
+    """All results that there are of a job whose images' names are at hand; ``first`` are those of the first chunk."""
+    found = list(first)
+    for start in range(CHUNK, len(metas), CHUNK):
+        found += named(await store.results(job_id, range(start, min(start + CHUNK, len(metas)))), metas)
     return found
+
+
+def named(results: Sequence[ItemResult | None], metas: Sequence[ItemMeta]) -> list[ImageBody]:
+    """Those that there are of ``results``, on the wire; ``metas`` are those of all the job's images."""
+    return [image_body(result, metas[result.index]) for result in results if result is not None]
 
 
 async def some(store: GatewayStore, job_id: str, indexes: Sequence[int]) -> list[ImageBody]:

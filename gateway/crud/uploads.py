@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.crud.admission import Admission
 from gateway.crud.clock import StoreClock
 from gateway.crud.headers import HEAD_BYTES_MAX, MAGIC_BYTES, Header, check_pixels, read_header
 from tenfold.contract.errors import RequestError, TooLarge
 from tenfold.contract.records import ItemError, ItemMeta, ItemResult
-from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.gateway_store import GatewayStore, UploadStep
 
 PIECE_BYTES_MAX: Final = 256 * 1024
 FLUSH_S: Final = 5.0
@@ -56,13 +58,16 @@ class Upload:
     store: GatewayStore
     clock: StoreClock
     limits: UploadLimits
+    admission: Admission
     job_id: str
+    client: str
     metas: list[ItemMeta] = field(default_factory=list)
     rejected: dict[int, RequestError] = field(default_factory=dict)
     stored_bytes: int = 0
     _image: _Image | None = None
     _pieces: list[tuple[int, int, bytearray]] = field(default_factory=list)
     _pending: int = 0
+    _begun: bool = False
     _flushed_s: float = field(default_factory=time.monotonic)
 
     def begin_image(self, name: str) -> None:
@@ -77,7 +82,11 @@ class Upload:
         self._image = _Image(index, clean_name(name, index))
 
     async def write(self, data: bytes) -> None:
-        """The next bytes of the image."""
+        """The next bytes of the image.
+
+        Raises:
+            ClientQueueFull, Unavailable: there is no room; seen when the first piece goes to the store.
+        """
         image = self._current
         if image.error is None:
             self._judge(image, data)
@@ -103,14 +112,21 @@ class Upload:
         self._image = None
 
     async def finish(self) -> None:
-        """Everything has arrived: the last pieces and what is known of the images go to the store."""
-        if self._pieces:
-            await self._flush()
-        await self.store.describe_images(self.job_id, self.metas)
+        """Everything has arrived: the last pieces and what is known of the images go to the store.
+
+        Raises:
+            ClientQueueFull, Unavailable: there is no room.
+        """
+        await self._flush(self.metas)
 
     def rejections(self) -> dict[int, ItemResult]:
         """The refused images as results."""
         return {index: _rejection(index, error) for index, error in self.rejected.items()}
+
+    @property
+    def begun(self) -> bool:
+        """Whether the store knows anything of it."""
+        return self._begun
 
     @property
     def refused(self) -> bool:
@@ -168,7 +184,7 @@ class Upload:
             self._pieces.append((image.index, image.size, bytearray(data)))
         self._pending += len(data)
 
-    async def _flush(self) -> None:
+    async def _flush(self, metas: Sequence[ItemMeta] = ()) -> None:
         pieces = [
             (index, offset + start, bytes(data[start : start + PIECE_BYTES_MAX]))
             for index, offset, data in self._pieces
@@ -177,8 +193,12 @@ class Upload:
         if self._image is not None and any(index == self._image.index for index, _, _ in pieces):
             self._image.stored = True
         images = len(self.metas) + (self._image is not None)
-        await self.store.write_pieces(self.job_id, images, pieces, await self.clock.now_ms())
+        step = UploadStep(self.job_id, self.client, not self._begun, images, pieces, metas)
+        queued = await self.store.write_upload(step, await self.clock.now_ms())
         self._pieces, self._pending, self._flushed_s = [], 0, time.monotonic()
+        if not self._begun:
+            self._begun = True
+            await self.admission.check(queued)
 
 
 def _rejection(index: int, error: RequestError) -> ItemResult:

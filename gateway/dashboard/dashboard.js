@@ -151,16 +151,19 @@ function draw(canvas, bitmap, result) {
   context.textBaseline = "top";
   for (const found of [...result.detections].sort((a, b) => a.score - b.score)) {
     const [x1, y1, x2, y2] = found.box;
-    const color = `hsl(${Math.round(((found.class_id * 0.618034) % 1) * 360)} 89% 54%)`;
+    const hue = Math.round(((found.class_id * 0.618034) % 1) * 360);
+    const color = `hsl(${hue} 89% 54%)`;
     context.strokeStyle = color;
     context.lineWidth = width;
     context.strokeRect(x1, y1, x2 - x1, y2 - y1);
     const text = `${found.label} ${found.score.toFixed(2)}`;
+    const wide = context.measureText(text).width + size * 0.6;
+    const left = Math.max(0, Math.min(x1 - width / 2, canvas.width - wide));
     const top = y1 > size * 1.4 ? y1 - size * 1.4 : y1;
     context.fillStyle = color;
-    context.fillRect(x1 - width / 2, top, context.measureText(text).width + size * 0.6, size * 1.4);
-    context.fillStyle = "#000";
-    context.fillText(text, x1 + size * 0.3 - width / 2, top + size * 0.2);
+    context.fillRect(left, top, wide, size * 1.4);
+    context.fillStyle = hue > 200 && hue < 290 ? "#fff" : "#000";
+    context.fillText(text, left + size * 0.3, top + size * 0.2);
   }
 }
 
@@ -185,7 +188,7 @@ function showLevels(told) {
     const note = level === 0 ? "most urgent" : "";
     return make("div", { class: "level" },
       make("h3", {}, `Level ${level}`, make("small", {}, [note, `${waiting} waiting`].filter(Boolean).join(" · "))),
-      ...queues.map(lane));
+      ...queues.filter((queue) => queue.waiting_items + queue.queued_batches + queue.running_batches > 0).map(lane));
   });
   const rate = told.drain_items_per_s === null ? "" : `${told.drain_items_per_s.toFixed(1)} images/s, `;
   at("levels").replaceChildren(

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.crud.changes import Watcher
 from gateway.crud.detect import sole_error, until_final
-from gateway.crud.intake import Arrival, sole_refusal
+from gateway.crud.intake import Arrival
 from gateway.crud.jobs import JobBody
-from gateway.crud.prefer import Preference, read_prefer
-from gateway.crud.results import ImageBody, of_upload
+from gateway.crud.prefer import read_prefer
+from gateway.crud.results import ImageBody, rest_of
 from gateway.dependencies import Caller, Gateway, JobDesk, Parts
 from gateway.replies import json_reply
 from gateway.requests import gone_away, sent_by
@@ -48,42 +48,36 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     arrival = await parts.intake.receive(sent_by(request, caller))
     job_id = arrival.submission.job_id
     request.scope["tenfold.job"] = job_id
-    refusal = sole_refusal(arrival)
-    if refusal is not None:
-        await parts.intake.abandon(job_id)
-        raise refusal
+    if arrival.sole_refusal is not None:
+        await parts.intake.abandon(arrival.upload)
+        raise arrival.sole_refusal
     with parts.changes.watch(job_id) as watcher:
         await parts.intake.submit(arrival)
-        view = await _wait(request, parts, arrival, watcher, preference.wait_s)
-    return await _answer(parts, jobs, arrival, view, preference)
+        view, first = await _wait(request, parts, arrival, watcher, preference.wait_s)
+    headers = {"Preference-Applied": preference.applied} if preference.applied else {}
+    body = await jobs.body(view)
+    if view.state not in FINAL_JOB_STATES:
+        return json_reply(body, 202, {**headers, "Location": body.links.self_})
+    error = sole_error(view, first) if view.total == 1 else None
+    if error is not None:
+        raise error
+    results = await rest_of(parts.store, job_id, arrival.metas, first)
+    fields = {name: getattr(body, name) for name in body.__struct_fields__}
+    return json_reply(Detected(**fields, results=results), 200, headers)
 
 
-async def _wait(request: Request, parts: Gateway, arrival: Arrival, watcher: Watcher, wait_s: float) -> JobView:
-    job_id = arrival.submission.job_id
+async def _wait(
+    request: Request, parts: Gateway, arrival: Arrival, watcher: Watcher, wait_s: float
+) -> tuple[JobView, list[ImageBody]]:
     if wait_s <= 0:
-        return await until_final(parts.store, parts.changes, watcher, job_id, 0)
-    waiting = asyncio.ensure_future(until_final(parts.store, parts.changes, watcher, job_id, wait_s))
+        return await until_final(parts.store, parts.changes, watcher, arrival, 0)
+    waiting = asyncio.ensure_future(until_final(parts.store, parts.changes, watcher, arrival, wait_s))
     leaving = asyncio.ensure_future(gone_away(request))
     try:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if leaving.done() and not waiting.done() and "idempotency-key" not in request.headers:
-            await parts.store.end_job(job_id, JobState.CANCELED)
+            await parts.store.end_job(arrival.submission.job_id, JobState.CANCELED)
         return await waiting
     finally:
         waiting.cancel()
         leaving.cancel()
-
-
-async def _answer(parts: Gateway, jobs: JobDesk, arrival: Arrival, view: JobView, preference: Preference) -> Response:
-    headers = {"Preference-Applied": preference.applied} if preference.applied else {}
-    if view.state not in FINAL_JOB_STATES:
-        body = await jobs.body(view)
-        return json_reply(body, 202, {**headers, "Location": body.links.self_})
-    results = await of_upload(parts.store, view.submission.job_id, arrival.metas)
-    if view.total == 1:
-        error = sole_error(view, results)
-        if error is not None:
-            raise error
-    body = await jobs.body(view)
-    fields = {name: getattr(body, name) for name in body.__struct_fields__}
-    return json_reply(Detected(**fields, results=results), 200, headers)

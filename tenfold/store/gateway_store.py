@@ -15,7 +15,7 @@ from tenfold.contract.records import ItemMeta, ItemResult, ModelInfo, Submission
 from tenfold.contract.states import JobState
 from tenfold.store.connection import AsyncBytesRedis
 from tenfold.store.keys import Keys
-from tenfold.store.scripts import call_async
+from tenfold.store.scripts import Argument, call_async, queue_call
 from tenfold.store.views import JOB_FIELDS, JobView
 
 UPLOAD_LIFETIME_MS = 60_000
@@ -58,17 +58,38 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadStep:
+    """A part of an upload on its way in.
+
+    Attributes:
+        first: nothing of it was stored before.
+        images: how many images have begun so far.
+        pieces: (index, offset, bytes) of what arrived since the last step.
+        metas: in the last step, what is known of every image, in index order.
+    """
+
+    job_id: str
+    client: str
+    first: bool
+    images: int
+    pieces: Sequence[tuple[int, int, bytes]] = ()
+    metas: Sequence[ItemMeta] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayStore:
     """The gateway's side of the keyspace.
 
     Attributes:
         result_ttl_s: how long a job's keys stay after it is final.
+        fsync_within_ms: how long a submission waits for Redis' fsync; 0: not at all. Needs Redis 7.2.
     """
 
     client: AsyncBytesRedis
     keys: Keys
     bounds: Bounds
     result_ttl_s: int
+    fsync_within_ms: int = 0
 
     # Uploads: images first, then one submission.
 
@@ -80,19 +101,21 @@ class GatewayStore:
         pipe.hmget(self.keys.queued, _queued_fields(client))
         return _read_queued((await pipe.execute())[-1])
 
-    async def write_pieces(
-        self, job_id: str, images: int, pieces: Sequence[tuple[int, int, bytes]], now_ms: float
-    ) -> None:
-        """Store (index, offset, bytes) pieces in one round trip, and note that the upload lives and has ``images`` images.
+    async def write_upload(self, step: UploadStep, now_ms: float) -> Queued:
+        """Store what arrived since the last step, in one round trip; the first one registers the upload.
 
-        By offset, so that a piece sent twice over a bad line changes nothing.
+        Returns what is queued. By offset, so that a piece sent twice over a bad line changes nothing.
         """
         pipe = self.client.pipeline()
-        pipe.hset(self.keys.upload(job_id), "images", images)
-        pipe.zadd(self.keys.uploads, {job_id: now_ms + UPLOAD_LIFETIME_MS}, xx=True)
-        for index, offset, piece in pieces:
-            pipe.setrange(self.keys.blob(job_id, index), offset, piece)
-        await pipe.execute()
+        pipe.hset(self.keys.upload(step.job_id), mapping={"client": step.client, "images": step.images})
+        # A later step does not bring back an upload that was given up and swept meanwhile.
+        pipe.zadd(self.keys.uploads, {step.job_id: now_ms + UPLOAD_LIFETIME_MS}, xx=not step.first)
+        for index, offset, piece in step.pieces:
+            pipe.setrange(self.keys.blob(step.job_id, index), offset, piece)
+        if step.metas:
+            pipe.rpush(self.keys.items(step.job_id), *[encode(meta) for meta in step.metas])
+        pipe.hmget(self.keys.queued, _queued_fields(step.client))
+        return _read_queued((await pipe.execute())[-1])
 
     async def begin_image(self, job_id: str, index: int, now_ms: float) -> None:
         """Note that image ``index`` arrives, and that the upload lives."""
@@ -130,9 +153,7 @@ class GatewayStore:
 
         Otherwise the one who holds it: the same request is answered with that job.
         """
-        reply = await call_async(
-            self.client, "reserve_key", [key, self.keys.uploads], [job_id, IDEMPOTENCY_LIFETIME_S]
-        )
+        reply = await call_async(self.client, "reserve_key", [key, self.keys.uploads], [job_id, IDEMPOTENCY_LIFETIME_S])
         return None if reply[0] == b"new" else Reservation(reply[1].decode(), reply[2].decode())
 
     async def release(self, key: str, job_id: str) -> None:
@@ -157,8 +178,7 @@ class GatewayStore:
         flat: list[str | int | bytes] = []
         for index, result in sorted(rejected.items()):
             flat += (index, encode(result))
-        reply = await call_async(
-            self.client,
+        reply = await self._durably(
             "submit",
             [
                 k.job(job.job_id),
@@ -195,6 +215,25 @@ class GatewayStore:
             ],
         )
         return self._accepted(reply, job)
+
+    async def _durably(self, verb: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run a verb; with ``fsync_within_ms``, wait until the append-only file holds it on the disk.
+
+        Raises:
+            Unavailable: the disk did not take it in time. It may be accepted all the same: the idempotency key tells.
+        """
+        if not self.fsync_within_ms:
+            return await call_async(self.client, verb, keys, args)
+        # In one pipeline, since WAITAOF waits for the writes of its own connection (and, by their order, all before).
+        pipe = self.client.pipeline(transaction=False)
+        queue_call(pipe, verb, keys, args)
+        pipe.execute_command("WAITAOF", 1, 0, self.fsync_within_ms)
+        reply, fsynced = await pipe.execute()
+        if reply[0] == b"ok" and fsynced[0] < 1:
+            raise Unavailable(
+                f"the disk did not take the job within {self.fsync_within_ms} ms", code="not_durable", retry_after_s=5
+            )
+        return reply
 
     def _accepted(self, reply: list[Any], job: Submission) -> JobState:
         verdict = reply[0]
@@ -249,7 +288,7 @@ class GatewayStore:
     async def jobs_page(
         self, client: str | None, *, state: JobState | None, before: tuple[float, str] | None, limit: int
     ) -> tuple[list[JobView], tuple[float, str] | None]:
-        """Jobs, newest first, of one client, or of all where ``client`` is None; and the place after which more may follow.
+        """Jobs, newest first, of one client or (None) of all; and the place after which more may follow.
 
         Args:
             state: only jobs in this state; a page may then be shorter although more follow.
@@ -300,6 +339,14 @@ class GatewayStore:
             return []
         raw = await self.client.hmget(self.keys.results(job_id), [str(index) for index in indexes])
         return [None if value is None else decode(value, ItemResult) for value in raw]
+
+    async def outcome(self, job_id: str, indexes: Sequence[int]) -> tuple[JobView | None, list[ItemResult | None]]:
+        """The job as it stands and the results of these images, of one moment and in one round trip."""
+        pipe = self.client.pipeline()
+        pipe.hmget(self.keys.job(job_id), list(JOB_FIELDS))
+        pipe.hmget(self.keys.results(job_id), [str(index) for index in indexes])
+        fields, raw = await pipe.execute()
+        return JobView.of(fields), [None if value is None else decode(value, ItemResult) for value in raw]
 
     async def committed(self, job_id: str, start: int, count: int) -> list[int]:
         """Indexes in the order in which they were committed, from the ``start``-th on."""
