@@ -1,0 +1,123 @@
+"""Scheduler and values workers as processes: sudden death at any moment loses no value and stores none twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.integration.values.processes import System, until
+
+
+def test_killed_worker_loses_nothing(system: System) -> None:
+    """A worker that is killed in the middle of a run is restarted and finishes it: fifty stored, none twice, and what
+    came due while none lived is counted late.
+    """
+    system.scheduler()
+    worker = system.worker()
+    moments = system.generate("r", 50, 4.0)
+    until(lambda: system.run("r").stored >= 15)
+    system.kill(worker)
+    dead_ms = system.now_ms()
+    until(lambda: system.now_ms() > dead_ms + 700)
+    system.worker()
+    (joined_ms,) = (float(at) for at in system.client.hvals(system.keys.values_workers) if float(at) > dead_ms)
+    run = system.ended("r")
+    assert (run.stored, run.failed) == (50, 0)
+    assert system.ask("total") == 50
+    due_meanwhile = [moment for moment in moments if dead_ms < moment < joined_ms]
+    # One that came due in the very instant of the kill may count either way.
+    assert len(due_meanwhile) <= run.late <= len(due_meanwhile) + 1
+    assert due_meanwhile
+
+
+def test_killed_scheduler_loses_nothing(system: System) -> None:
+    """A scheduler that is killed in the middle of a run is followed by the next one: all are stored, none twice."""
+    scheduler = system.scheduler()
+    system.worker()
+    system.generate("r", 200, 3.0)
+    until(lambda: system.run("r").stored >= 50)
+    system.kill(scheduler)
+    system.start("scheduler")
+    run = system.ended("r")
+    assert (run.stored, run.failed) == (200, 0)
+    assert system.ask("total") == 200
+
+
+def test_kills_at_any_moment_lose_nothing(system: System) -> None:
+    """Workers that are killed again and again, whatever they are doing, lose no value and store none twice."""
+    system.scheduler()
+    system.generate("r", 3000, 6.0)
+    for _ in range(4):
+        worker = system.worker()
+        before = system.run("r").stored
+        until(lambda reached=before: system.run("r").stored > reached + 40)  # type: ignore[misc]
+        system.kill(worker)
+    system.worker()
+    run = system.ended("r")
+    assert (run.stored, run.failed) == (3000, 0)
+    assert system.ask("total") == 3000
+
+
+def test_stopped_worker_leaves_in_order(system: System) -> None:
+    """SIGTERM ends a worker with status 0, and neither we nor RQ know it any longer."""
+    worker = system.worker()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(10) == 0
+    assert system.workers() == set()
+    assert system.client.smembers("rq:workers") == set()
+
+
+def test_several_workers_share_the_values(system: System) -> None:
+    """Three workers store a run's values once each, and every value is stored within its window."""
+    system.scheduler()
+    for _ in range(3):
+        system.worker()
+    system.generate("r", 1000, 2.0)
+    run = system.ended("r")
+    assert (run.stored, run.late, run.failed) == (1000, 0, 0)
+    assert run.finished_ms is not None
+    assert run.finished_ms - run.started_ms <= 2000
+    assert system.ask("total") == 1000
+
+
+def test_values_are_stored_when_they_are_due(system: System) -> None:
+    """Each value is stored within milliseconds of its moment, not on a tick of a second."""
+    system.scheduler()
+    system.worker()
+    moments = system.generate("r", 50, 2.0)
+    stored_after_ms = []
+    for place, moment in enumerate(moments):
+        until(lambda wanted=place: system.client.zcard(system.keys.values) > wanted)  # type: ignore[misc]
+        stored_after_ms.append(system.now_ms() - moment)
+    assert sorted(stored_after_ms)[25] < 100
+
+
+def test_rqs_own_tool_shows_worker_and_queue(system: System) -> None:
+    """`rq info` shows the values worker and its queue, also when nothing was ever enqueued."""
+    system.worker()
+    told = subprocess.run(
+        [sys.executable, "-m", "rq.cli", "info", "--url", system.url], capture_output=True, text=True, check=True
+    ).stdout
+    assert "tenfold:values" in told
+    assert "values-worker" in told
+    assert "1 workers" in told
+
+
+@pytest.mark.timeout(180)
+def test_no_residue_of_real_processes(system: System) -> None:
+    """Once runs have passed their lifetime and all values are deleted, Redis has the keys that it had before."""
+    system.scheduler()
+    system.worker()
+    system.generate("warm", 1, 0.1)
+    system.ended("warm")
+    system.ask("delete_all")
+    until(lambda: not system.client.exists(system.keys.run("warm")))
+    before = {*system.client.keys("*")}
+    for number in range(20):
+        system.generate(f"r{number}", 50, 0.5)
+    until(lambda: system.ask("total") == 1000)
+    assert system.ask("delete_all") == 1000
+    until(lambda: {*system.client.keys("*")} <= before)
