@@ -79,7 +79,7 @@ def wait_for_server(client: BytesRedis, settings: Settings, stopped: threading.E
     told = False
     while not stopped.is_set():
         try:
-            for warning in check_server(client, needs):
+            for warning in check_server(client, needs, strict=settings.durability == "strict"):
                 log.warning("%s", warning)
             return
         except (RedisConnectionError, RedisTimeoutError) as error:

@@ -90,6 +90,9 @@ class Settings:
     # Admission and limits
     queued_items_max: int = _setting(_COUNT, 20_000, "images queued, of everybody")
     queued_bytes_max: int = _setting(size(), 2 * GIB, "bytes queued, of everybody")
+    durability: str = _setting(
+        choice("normal", "strict"), "normal", "strict: a job is accepted once Redis has it on the disk (Redis 7.2)"
+    )
     client_share_max: float = _setting(number(0, 1, above=True), 0.5, "the part of these that one client may fill")
     file_bytes_max: int = _setting(size(), 10 * MIB, "the size of one file")
     body_bytes_max: int = _setting(size(), 256 * MIB, "the size of one request's body")

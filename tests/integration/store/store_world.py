@@ -36,6 +36,7 @@ class World:
     bounds: Bounds = field(default_factory=lambda: Bounds(1000, 10**6, 0.5))
     keep_images_ms: int = 60_000
     idempotency: tuple[str, str] | None = None
+    fsync_within_ms: int = 0
 
     def __post_init__(self) -> None:
         self.client = connect(self.url)
@@ -69,7 +70,7 @@ class World:
 
     async def _submit(self, job: Submission, rejected: Mapping[int, ItemResult]) -> JobState:
         async with connect_async(self.url) as client:
-            store = GatewayStore(client, self.keys, self.bounds, result_ttl_s=100)
+            store = GatewayStore(client, self.keys, self.bounds, 100, self.fsync_within_ms)
             now_ms = await store.now_ms()
             await store.begin_upload(job.job_id, job.client, now_ms)
             for index in range(job.count):

@@ -107,7 +107,7 @@ def test_a_canceled_jobs_images_are_swept_but_for_those_that_ran(world: World) -
 def test_a_server_that_could_drop_work_is_refused(world: World) -> None:
     """An evicting or too small server is refused with what to set; ours has an append-only file."""
     needs = Needs(2**31, 2**28, 2**30)
-    assert check_server(world.client, needs) == []
+    assert check_server(world.client, needs, strict=True) == []
     world.client.config_set("maxmemory", 2**30)
     try:
         with pytest.raises(StoreUnavailable, match="needs 3840 MiB"):

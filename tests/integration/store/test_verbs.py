@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 from rq import Queue
 from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
@@ -71,6 +72,18 @@ def test_the_same_submission_twice_is_one_job(world: World) -> None:
     world.submit("j", 2)
     assert world.submit("j", 2) is JobState.QUEUED
     assert world.client.hget(world.keys.queued, "items") == b"2"
+
+
+def test_a_strict_submission_waits_for_the_disk(world: World) -> None:
+    """With strict durability a job is accepted once the append-only file is on the disk, and not otherwise."""
+    world.fsync_within_ms = 4_000
+    assert world.submit("j", 1) is JobState.QUEUED
+    world.client.config_set("appendonly", "no")
+    try:
+        with pytest.raises(ResponseError, match="appendonly"):
+            world.submit("k", 1)
+    finally:
+        world.client.config_set("appendonly", "yes")
 
 
 def test_bounds_refuse_with_their_reason(world: World) -> None:
