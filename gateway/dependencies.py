@@ -25,6 +25,10 @@ from tenfold.store.keys import Keys
 from tenfold.store.values_store import ValuesStore
 
 
+FSYNC_WITHIN_MS = 4000
+"""With strict durability a submission waits so long for the disk: Redis syncs each second, and answers within 5 s."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """The parts of one gateway process. Nothing in it outlives a request but caches and who waits."""
