@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier
@@ -14,6 +14,9 @@ from torch import Tensor
 from inference_worker.decoding import DecodeError, decode_image
 from models.detector import Detector, Prepared
 from tenfold.contract.records import ItemError
+
+TASK_BYTES = 16 * 1024
+"""A decoding task takes images until it has so many encoded bytes."""
 
 GONE = ItemError("image_missing", "the image is no longer stored; submit it again")
 
@@ -27,6 +30,23 @@ class Decoded:
     width: int | None
     height: int | None
     took_ms: float
+
+
+class Decoding:
+    """Images on their way, known by their positions in a batch."""
+
+    def __init__(self, places: Mapping[int, tuple[Future[list[Decoded]], int]]) -> None:
+        self._places = places
+
+    def image(self, position: int) -> Decoded:
+        """The image at ``position``, once it is ready."""
+        future, offset = self._places[position]
+        return future.result()[offset]
+
+    def drop(self) -> None:
+        """Let go of what has not begun."""
+        for future, _ in self._places.values():
+            future.cancel()
 
 
 class Decoders:
@@ -46,13 +66,20 @@ class Decoders:
         for started in [self._pool.submit(_settle, all_up) for _ in range(threads)]:
             started.result()
 
-    def start(self, images: Sequence[bytes | None], size: int) -> list[Future[Decoded]]:
-        """Begin to decode ``images`` for an input of ``size``, in order; None stands for one that is not stored."""
-        return [self._pool.submit(self._decode, raw, size) for raw in images]
+    def start(self, images: Mapping[int, bytes | None], size: int) -> Decoding:
+        """Begin to decode ``images``, by position, for an input of ``size``; None stands for one that is not stored."""
+        places: dict[int, tuple[Future[list[Decoded]], int]] = {}
+        for group in _groups(images):
+            future = self._pool.submit(self._decode_all, [images[position] for position in group], size)
+            places.update({position: (future, offset) for offset, position in enumerate(group)})
+        return Decoding(places)
 
     def close(self) -> None:
         """End the threads; what has not begun is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _decode_all(self, images: Sequence[bytes | None], size: int) -> list[Decoded]:
+        return [self._decode(raw, size) for raw in images]
 
     def _decode(self, raw: bytes | None, size: int) -> Decoded:
         began = time.perf_counter()
@@ -72,6 +99,20 @@ class Decoders:
             failure = ItemError("model_error", f"the model refused the image: {type(error).__name__}: {error}")
             return Decoded(None, failure, width, height, _ms_since(began))
         return Decoded(prepared, None, width, height, _ms_since(began))
+
+
+def _groups(images: Mapping[int, bytes | None]) -> Iterator[list[int]]:
+    """Positions that one task decodes: a photo alone, thumbnails together; a task costs as much as one of them."""
+    group: list[int] = []
+    group_bytes = 0
+    for position, raw in images.items():
+        group.append(position)
+        group_bytes += len(raw or b"")
+        if group_bytes >= TASK_BYTES:
+            yield group
+            group, group_bytes = [], 0
+    if group:
+        yield group
 
 
 def _settle(all_up: Barrier) -> None:

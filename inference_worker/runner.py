@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from inference_worker.ahead import Ahead, Blobs
 from inference_worker.cost import CostCurve
-from inference_worker.decoders import Decoded, Decoders
+from inference_worker.decoders import Decoded, Decoders, Decoding
 from inference_worker.detecting import CarefulDetector
 from inference_worker.outcome import Found, to_result
 from inference_worker.pieces import PiecePolicy, cut
@@ -21,7 +21,6 @@ from tenfold.store.worker_store import Claim
 
 Advance = Callable[[int, int], str]
 """Asks before positions ``start`` to ``stop`` (excluded) compute: ``go``, ``yield`` or ``lost``."""
-Blobs = Callable[[Iterable[tuple[str, int]]], Sequence[bytes | None]]
 
 
 @dataclass(slots=True)
@@ -39,7 +38,7 @@ class _Run:
 
     claim: Claim
     claimed_ms: float
-    decoding: dict[int, Future[Decoded]]
+    decoding: Decoding
     options: dict[str, DetectOptions]
     info: BatchInfo
     began_s: float
@@ -52,6 +51,10 @@ class _Run:
         return self.claim.batch
 
 
+AHEAD_LEAST_MS = 3.0
+"""Below this there is no time to look ahead: the guess would come no sooner than the claim."""
+
+
 class BatchRunner:
     """Runs batches in the calling thread, which must be the process's main one (torch is half as fast in any other).
 
@@ -59,10 +62,17 @@ class BatchRunner:
         worker: the worker's name, as it stands in results.
         blobs: where images come from.
         stopping: whether the worker was told to stop; asked between pieces.
+        ahead: guesses the next batch, where computing leaves the processor free; None where it does not.
     """
 
     def __init__(
-        self, worker: str, detector: Detector, decoders: Decoders, blobs: Blobs, stopping: Callable[[], bool]
+        self,
+        worker: str,
+        detector: Detector,
+        decoders: Decoders,
+        blobs: Blobs,
+        stopping: Callable[[], bool],
+        ahead: Ahead | None = None,
     ) -> None:
         self._worker = worker
         self._labels = detector.spec.labels
@@ -70,6 +80,7 @@ class BatchRunner:
         self._decoders = decoders
         self._blobs = blobs
         self._stopping = stopping
+        self._ahead = ahead
         self._curves: defaultdict[str, CostCurve] = defaultdict(CostCurve)
         self._policy = PiecePolicy()
 
@@ -91,17 +102,19 @@ class BatchRunner:
         batch = claim.batch
         options = {job_id: _options(share.options) for job_id, share in batch.jobs.items()}
         info = BatchInfo(batch.id, len(claim.positions), batch.level, self._worker)
-        run = _Run(claim, claimed_ms, self._start_decoding(claim), options, info, began_s)
+        run = _Run(claim, claimed_ms, self._decoding(claim), options, info, began_s)
         try:
             return self._in_pieces(run, advance)
         finally:
-            for future in run.decoding.values():
-                future.cancel()
+            run.decoding.drop()
 
-    def _start_decoding(self, claim: Claim) -> dict[int, Future[Decoded]]:
+    def _decoding(self, claim: Claim) -> Decoding:
+        ahead = self._ahead.take(claim.batch.id) if self._ahead is not None else None
+        if ahead is not None:
+            return ahead
         positions = claim.positions
-        raw = self._blobs(claim.batch.items[position] for position in positions)
-        return dict(zip(positions, self._decoders.start(raw, claim.batch.size), strict=True))
+        images = self._blobs(claim.batch.items[position] for position in positions)
+        return self._decoders.start(dict(zip(positions, images, strict=True)), claim.batch.size)
 
     def _in_pieces(self, run: _Run, advance: Advance) -> Outcome | None:
         positions = run.claim.positions
@@ -126,8 +139,10 @@ class BatchRunner:
 
     def _compute(self, run: _Run, piece: list[int]) -> None:
         began = time.perf_counter()
-        decoded = {position: run.decoding[position].result() for position in piece}
+        decoded = {position: run.decoding.image(position) for position in piece}
         ready = [position for position in piece if decoded[position].prepared is not None]
+        if self._ahead is not None and self._curves[run.batch.lane].cost_ms(len(piece)) >= AHEAD_LEAST_MS:
+            self._ahead.look()
         images = [image.prepared for image in decoded.values() if image.prepared is not None]
         options = [run.options[run.batch.items[position][0]] for position in ready]
         detecting = time.perf_counter()

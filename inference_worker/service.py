@@ -12,6 +12,7 @@ import warnings
 import torch
 from redis.exceptions import RedisError
 
+from inference_worker.ahead import Ahead
 from inference_worker.beat import Beat, Limits, beat_interval_s
 from inference_worker.choice import Choice
 from inference_worker.decoders import Decoders
@@ -47,9 +48,14 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
     info = _info(store.worker, choice, settings, resident, device)
     log.info("%s starts: model %s, version %s, on %s", info.name, info.model, info.version, device)
     worker = Outage(stop).retry(lambda: InferenceWorker(store, info, resident.info, settings.batch_size, stop))
-    runner = BatchRunner(info.name, resident.detector, decoders, worker.blobs, lambda: bool(stop))
+    # On a CPU the model needs every core itself; a GPU, or a model that only waits, leaves them to decoders.
+    idle_cores = device.type != "cpu" or resident.info.synthetic
+    ahead = Ahead(store.peek, store.blobs, decoders) if idle_cores else None
+    runner = BatchRunner(info.name, resident.detector, decoders, worker.blobs, lambda: bool(stop), ahead)
     resident.warm(settings.batch_size, lambda lane, images, took_ms: runner.curve(lane).record(images, took_ms))
     _serve(worker, runner, settings, stop)
+    if ahead is not None:
+        ahead.close()
     decoders.close()
     log.info("%s stopped", info.name)
 

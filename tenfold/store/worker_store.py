@@ -120,6 +120,24 @@ class WorkerStore:
         args: list[Argument] = [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, *names]
         return "claim", keys, args
 
+    def peek(self) -> BatchRecord | None:
+        """The batch that a claim would most probably take now, or None. Nothing is taken.
+
+        Raises:
+            BadMessage: its record is not ours.
+        """
+        pipe = self.client.pipeline(transaction=False)
+        for level in self.queues:
+            for name in level:
+                pipe.lindex(rq_queue(name), 0)
+        heads = iter(pipe.execute())
+        for level in self.queues:
+            waiting = [head for head in (next(heads) for _ in level) if head is not None]
+            if waiting:
+                record = self.client.hget(self.keys.batches, min(waiting))
+                return None if record is None else decode(record, BatchRecord)
+        return None
+
     def blobs(self, items: Iterable[tuple[str, int]]) -> list[bytes | None]:
         """The encoded images, None for each that is no longer there."""
         return list(self.client.mget([self.keys.blob(job_id, index) for job_id, index in items]))

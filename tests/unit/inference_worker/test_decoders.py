@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference_worker.decoders import Decoders
+from inference_worker.decoders import Decoders, _groups
 from models.detector import Prepared
 from tests.unit.inference_worker.toy import SIZE, Toy, picture
 
@@ -26,25 +26,31 @@ def decoders() -> Iterator[Decoders]:
 
 def test_in_order(decoders: Decoders) -> None:
     """Each image comes out at its own place, with its size and time."""
-    started = decoders.start([picture(width=width, height=7) for width in range(1, 30)], SIZE)
-    done = [future.result() for future in started]
+    started = decoders.start({width: picture(width=width, height=7) for width in range(1, 30)}, SIZE)
+    done = [started.image(width) for width in range(1, 30)]
     assert [(one.width, one.height) for one in done] == [(width, 7) for width in range(1, 30)]
     assert all(one.prepared is not None and one.error is None and one.took_ms > 0 for one in done)
 
 
 def test_errors_belong_to_images(decoders: Decoders) -> None:
     """A missing image, one too large and one that is none are errors of their own."""
-    started = decoders.start([None, picture(width=100, height=100), b"text", picture()], SIZE)
-    done = [future.result() for future in started]
+    started = decoders.start({0: None, 3: picture(width=100, height=100), 5: b"text", 6: picture()}, SIZE)
+    done = [started.image(position) for position in (0, 3, 5, 6)]
     codes = [None if one.error is None else one.error.code for one in done]
     assert codes == ["image_missing", "too_many_pixels", "unsupported_image_format", None]
+
+
+def test_thumbnails_share_a_task() -> None:
+    """Small files are decoded several to a task, large ones each alone."""
+    small, large = bytes(2_000), bytes(50_000)
+    files = [small] * 10 + [large, None, large]
+    assert [len(group) for group in _groups(dict(enumerate(files)))] == [9, 2, 2]
 
 
 def test_a_model_that_refuses() -> None:
     """An exception in the model's own preparation is that image's error, with its size known."""
     decoders = Decoders(Picky(), 1, 1000)
-    (future,) = decoders.start([picture()], SIZE)
-    done = future.result()
+    done = decoders.start({4: picture()}, SIZE).image(4)
     decoders.close()
     assert done.error is not None
     assert done.error.code == "model_error"

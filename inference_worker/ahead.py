@@ -1,0 +1,81 @@
+"""Decoding the batch that will probably be next while this one computes.
+
+It takes no lease: it looks at the head of the queues, and what it decoded is dropped if another batch is claimed. Where
+several workers share the queues it often guesses wrong; then it looks only now and then, whether that has changed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from inference_worker.decoders import Decoders, Decoding
+from tenfold.contract.errors import BadMessage
+from tenfold.contract.records import BatchRecord
+
+log = logging.getLogger(__name__)
+
+Peek = Callable[[], BatchRecord | None]
+Blobs = Callable[[Iterable[tuple[str, int]]], Sequence[bytes | None]]
+
+HITS_LEAST = 0.5
+"""Below this part of right guesses, guessing costs more than it brings."""
+TRIAL_EVERY = 16
+_SMOOTHING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    batch_id: str
+    decoding: Decoding
+
+
+class Ahead:
+    """Guesses the next batch. ``look`` and ``take`` belong to the main thread, the guessing has a thread of its own."""
+
+    def __init__(self, peek: Peek, blobs: Blobs, decoders: Decoders) -> None:
+        self._peek = peek
+        self._blobs = blobs
+        self._decoders = decoders
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._guess: Future[_Guess | None] | None = None
+        self._hits = 1.0
+        self._chances = 0
+
+    def look(self) -> None:
+        """Begin to guess, now that a batch computes."""
+        self._chances += 1
+        if self._guess is None and (self._hits >= HITS_LEAST or self._chances % TRIAL_EVERY == 0):
+            self._guess = self._thread.submit(self._look)
+
+    def take(self, batch_id: str) -> Decoding | None:
+        """What was decoded of the batch that was claimed, or None where the guess was another or none."""
+        guess = self._guess.result() if self._guess is not None else None
+        self._guess = None
+        if guess is None:
+            return None
+        right = guess.batch_id == batch_id
+        self._hits += _SMOOTHING * (right - self._hits)
+        if right:
+            return guess.decoding
+        guess.decoding.drop()
+        return None
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _look(self) -> _Guess | None:
+        try:
+            batch = self._peek()
+            if batch is None:
+                return None
+            images = dict(enumerate(self._blobs(batch.items)))
+        except (RedisError, BadMessage) as error:
+            log.debug("no look ahead: %s", error)
+            return None
+        return _Guess(batch.id, self._decoders.start(images, batch.size))

@@ -1,0 +1,106 @@
+"""Looking ahead: decoding the batch that will probably be next."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from inference_worker.ahead import TRIAL_EVERY, Ahead
+from inference_worker.decoders import Decoders
+from tenfold.contract.records import BatchRecord, DetectOptions, JobShare
+from tests.unit.inference_worker.toy import SIZE, Toy, picture
+
+
+def batch(batch_id: str) -> BatchRecord:
+    jobs = {"a": JobShare(DetectOptions(), 0.0)}
+    return BatchRecord(batch_id, "toy", "toy@1-64", "toy", "1", SIZE, 0, [("a", 0), ("a", 1)], jobs)
+
+
+@dataclass
+class Queue:
+    """What waits; ``looks`` counts how often somebody looked."""
+
+    waiting: list[str] = field(default_factory=list)
+    looks: int = 0
+    away: bool = False
+
+    def peek(self) -> BatchRecord | None:
+        self.looks += 1
+        if self.away:
+            raise RedisConnectionError("away")
+        return batch(self.waiting[0]) if self.waiting else None
+
+    def blobs(self, items: Iterable[tuple[str, int]]) -> Sequence[bytes]:
+        return [picture() for _ in items]
+
+
+@pytest.fixture
+def queue() -> Queue:
+    """An empty queue."""
+    return Queue()
+
+
+@pytest.fixture
+def ahead(queue: Queue) -> Iterator[Ahead]:
+    """Looks at ``queue``."""
+    decoders = Decoders(Toy(), 1, 10**6)
+    made = Ahead(queue.peek, queue.blobs, decoders)
+    yield made
+    made.close()
+    decoders.close()
+
+
+def test_a_right_guess(ahead: Ahead, queue: Queue) -> None:
+    """The images of the batch that waited are decoded when it is claimed."""
+    queue.waiting = ["b1"]
+    ahead.look()
+    decoding = ahead.take("b1")
+    assert decoding is not None
+    assert [decoding.image(position).width for position in (0, 1)] == [32, 32]
+    assert ahead.take("b1") is None
+
+
+def test_a_wrong_guess(ahead: Ahead, queue: Queue) -> None:
+    """When something else is claimed, what was decoded is dropped."""
+    queue.waiting = ["b1"]
+    ahead.look()
+    assert ahead.take("b0") is None
+
+
+def test_nothing_to_guess(ahead: Ahead, queue: Queue) -> None:
+    """An empty queue, or a Redis that does not answer, is no guess and no error."""
+    ahead.look()
+    assert ahead.take("b1") is None
+    queue.away = True
+    ahead.look()
+    assert ahead.take("b1") is None
+
+
+def test_looks_once_a_batch(ahead: Ahead, queue: Queue) -> None:
+    """The pieces of one batch look once between them."""
+    queue.waiting = ["b1"]
+    for _ in range(5):
+        ahead.look()
+    assert ahead.take("b1") is not None
+    assert queue.looks == 1
+
+
+def test_gives_up_guessing_where_it_is_wrong(ahead: Ahead, queue: Queue) -> None:
+    """Where others take what it guessed, it looks only now and then; when its guesses are right again, always."""
+    queue.waiting = ["b1"]
+    for _ in range(20):
+        ahead.look()
+        ahead.take("other")
+    before = queue.looks
+    for _ in range(TRIAL_EVERY * 4):
+        ahead.look()
+        ahead.take("other")
+    assert queue.looks - before <= 4
+    for _ in range(TRIAL_EVERY * 30):
+        ahead.look()
+        ahead.take("b1")
+    before = queue.looks
+    ahead.look()
+    ahead.take("b1")
+    assert queue.looks == before + 1
