@@ -18,7 +18,9 @@ SIZES = {(0.33, 0.25): "n", (0.33, 0.5): "s", (0.67, 0.75): "m", (1.0, 1.0): "l"
 
 
 def config_of(network: Instance, names: Collection[str], anchors: Tensor | None) -> FamilyConfig:
-    """The architecture of a network whose state has those names; ``anchors`` (levels, n, 2) in strides where it has any.
+    """The architecture of a network whose state has those names.
+
+    ``anchors`` are its head's, (levels, n, 2) in strides, where it has any.
 
     Raises ValueError for what these families do not have.
     """
@@ -119,11 +121,8 @@ def _bins(network: Instance) -> int:
 
 def _norm_eps(network: Instance) -> float:
     """What all batch norms add to the variance."""
-    found = {
-        module.state.get("eps")
-        for _, module in walk(network)
-        if module.kind == "BatchNorm2d" and isinstance(module.state.get("eps"), float)
-    }
+    said = [module.state.get("eps") for _, module in walk(network) if module.kind == "BatchNorm2d"]
+    found = {eps for eps in said if isinstance(eps, float)}
     if len(found) > 1:
         raise WeightsError("its batch norms differ in eps")
     return found.pop() if found else 1e-3

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from models.checkpoints.archive import Archive
 from models.checkpoints.architecture import config_of
+from models.checkpoints.archive import Archive
 from models.checkpoints.machine import read_pickle
 from models.checkpoints.modules import tensor_records
 from models.checkpoints.records import Instance, TensorRecord
@@ -54,7 +54,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _read(archive: Archive) -> Checkpoint:
     if archive.is_torchscript:
-        raise WeightsError("it is a TorchScript export, which is code; name it as torchscript:PATH to serve it all the same")
+        raise WeightsError(
+            "it is a TorchScript export, which is code; name it as torchscript:PATH to serve it all the same"
+        )
     content = read_pickle(archive.pickle())
     network = _network(content)
     records = tensor_records(network)
@@ -111,6 +113,7 @@ def _imgsz(content: Any, network: Instance) -> int:
         fields = arguments.state if isinstance(arguments, Instance) else arguments
         imgsz = fields.get("imgsz") if isinstance(fields, dict) else None
         sides = imgsz if isinstance(imgsz, (list, tuple)) and 1 <= len(imgsz) <= 2 else [imgsz]
-        if all(type(side) is int and 0 < side <= IMGSZ_MAX for side in sides):
-            return max(sides)
+        known = [side for side in sides if isinstance(side, int) and 0 < side <= IMGSZ_MAX]
+        if len(known) == len(sides):
+            return max(known)
     return DEFAULT_IMGSZ

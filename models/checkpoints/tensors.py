@@ -27,7 +27,9 @@ class TensorReader:
         count = prod(record.shape)
         if not count:
             return torch.empty(record.shape, dtype=getattr(torch, record.storage.dtype))
-        reach = record.offset + sum((size - 1) * stride for size, stride in zip(record.shape, record.strides, strict=True))
+        reach = record.offset + sum(
+            (size - 1) * stride for size, stride in zip(record.shape, record.strides, strict=True)
+        )
         if count > record.storage.numel or reach >= record.storage.numel:
             raise WeightsError(
                 f"a tensor of shape {record.shape} does not fit into its storage of {record.storage.numel} numbers"

@@ -1,7 +1,7 @@
 """The parts that these networks are made of.
 
-Attributes are named as the published checkpoints name them (``conv``, ``bn``, ``cv1``, ``m``), so that a network's state
-dict is theirs. B is the batch; C, H and W change where a block says so.
+Attributes are named as the published checkpoints name them (``conv``, ``bn``, ``cv1``, ``m``), so that a network's
+state dict is theirs. B is the batch; C, H and W change where a block says so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Conv(nn.Module):
         return y
 
     def drop_norm(self) -> None:
-        """Becomes what a fused checkpoint holds: a convolution with a bias and no norm. Its numbers are to be loaded."""
+        """Becomes what a fused checkpoint holds: a convolution with a bias and no norm, yet without numbers."""
         self.bn = nn.Identity()
         empty = torch.empty(self.conv.out_channels, device=self.conv.weight.device)
         self.conv.bias = nn.Parameter(empty, requires_grad=False)
@@ -80,7 +80,9 @@ class Bottleneck(nn.Module):
 class C3(nn.Module):
     """Half of the channels go through bottlenecks, the other half around them."""
 
-    def __init__(self, c_in: int, c_out: int, depth: int, shortcut: bool = True, kernels: tuple[int, int] = (1, 3)) -> None:
+    def __init__(
+        self, c_in: int, c_out: int, depth: int, shortcut: bool = True, kernels: tuple[int, int] = (1, 3)
+    ) -> None:
         super().__init__()
         half = c_out // 2
         self.cv1 = Conv(c_in, half)
@@ -117,9 +119,7 @@ class C2f(SplitStage):
 
     def __init__(self, c_in: int, c_out: int, depth: int, shortcut: bool = False, share: float = 0.5) -> None:
         hidden = int(c_out * share)
-        super().__init__(
-            c_in, c_out, hidden, [Bottleneck(hidden, hidden, shortcut, (3, 3), 1.0) for _ in range(depth)]
-        )
+        super().__init__(c_in, c_out, hidden, [Bottleneck(hidden, hidden, shortcut, (3, 3), 1.0) for _ in range(depth)])
 
 
 class C3k2(SplitStage):
@@ -199,14 +199,14 @@ class C2psa(nn.Module):
 
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.cv1 = Conv(channels, 2 * self.half)
-        self.cv2 = Conv(2 * self.half, channels)
-        self.m = nn.Sequential(*(AttentionBlock(self.half) for _ in range(depth)))
+        self.width = channels // 2
+        self.cv1 = Conv(channels, 2 * self.width)
+        self.cv2 = Conv(2 * self.width, channels)
+        self.m = nn.Sequential(*(AttentionBlock(self.width) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
-        around, through = self.cv1(x).split([self.half, self.half], dim=1)
+        around, through = self.cv1(x).split([self.width, self.width], dim=1)
         y: Tensor = self.cv2(torch.cat([around, self.m(through)], dim=1))
         return y
 

@@ -18,8 +18,8 @@ from models.families.blocks import Conv, Depthwise
 
 @dataclass(frozen=True)
 class Answer:
-    """What a head says of a batch: ``boxes`` (B, A, K) undecoded, ``classes`` (B, A, C) logits, and where the head tells
-    objects from background ``objects`` (B, A) logits, in the candidates' order.
+    """What a head says of a batch: ``boxes`` (B, A, K) undecoded, ``classes`` (B, A, C) logits, and where the head
+    tells objects from background ``objects`` (B, A) logits, in the candidates' order.
 
     ``places`` (A, P) are what decoding needs to know of each candidate's place, in input pixels.
     """
@@ -92,8 +92,9 @@ class Expectation(nn.Module):
     def forward(self, edges: Tensor) -> Tensor:
         """(..., 4 * bins) logits to (..., 4) distances in strides."""
         distances = self.conv.weight.flatten().float()
-        shares = edges.float().unflatten(-1, (4, len(distances))).softmax(-1)
-        return shares @ distances
+        shares = edges.float().reshape(*edges.shape[:-1], 4, len(distances)).softmax(-1)
+        reach: Tensor = shares @ distances
+        return reach
 
 
 class AnchorHead(nn.Module):
@@ -122,7 +123,8 @@ class AnchorHead(nn.Module):
 
     def _rows(self, level: Tensor) -> Tensor:
         """(B, anchors * (5 + C), H, W) to (B, anchors * H * W, 5 + C)."""
-        each = level.unflatten(1, (self.anchors.shape[1], 5 + self.classes))
+        batch, _, height, width = level.shape
+        each = level.reshape(batch, self.anchors.shape[1], 5 + self.classes, height, width)
         return each.permute(0, 1, 3, 4, 2).flatten(1, 3)
 
     def _places(self, index: int, level: Tensor) -> Tensor:

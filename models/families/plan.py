@@ -187,7 +187,9 @@ def _c2psa(place: _Place) -> Layer:
     place.takes(1)
     channels = place.width()
     if channels != place.channels or channels // 2 % HEAD_CHANNELS:
-        raise ValueError(f"C2PSA keeps its channels, a multiple of {2 * HEAD_CHANNELS}; not {place.channels} to {channels}")
+        raise ValueError(
+            f"C2PSA keeps its channels, a multiple of {2 * HEAD_CHANNELS}; not {place.channels} to {channels}"
+        )
     return place.layer(partial(C2psa, channels, place.depth), channels)
 
 

@@ -1,23 +1,33 @@
-"""A Yolo network as a :class:`~models.detector.Detector`."""
+"""A network of ours or of a family that people bring, as a :class:`~models.detector.Detector`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from models.boxes import select
 from models.detector import Detections, DetectOptions, ModelSpec, Prepared
-from models.letterbox import fit
+from models.families.network import FamilyNetwork
+from models.letterbox import Letterbox, fit
 from models.yolo.network import Yolo
+
+Fit = Callable[[Tensor, int], tuple[Tensor, Letterbox]]
+"""Fits an image (3, H, W) uint8 to an input size."""
 
 
 class YoloDetector:
-    """Takes the network over: fuses it and moves it to the device, in half precision where that is a CUDA one."""
+    """Takes the network over: fuses it and moves it to the device, in half precision where that is a CUDA one.
 
-    def __init__(self, spec: ModelSpec, network: Yolo, device: torch.device) -> None:
+    ``fit_image`` brings images to the input in the way that the network was trained on.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, network: Yolo | FamilyNetwork, device: torch.device, fit_image: Fit = fit
+    ) -> None:
         self.spec = spec
+        self.fit_image = fit_image
         self.device = device
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
         fused = network.fuse().requires_grad_(False)
@@ -25,7 +35,7 @@ class YoloDetector:
 
     def prepare(self, image: Tensor, size: int) -> Prepared:
         """See :meth:`Detector.prepare <models.detector.Detector.prepare>`."""
-        return Prepared(*fit(image, self.spec.check_size(size)))
+        return Prepared(*self.fit_image(image, self.spec.check_size(size)))
 
     def warm(self, size: int, batch_sizes: Sequence[int]) -> None:
         """Runs each batch size twice on grey: the first run plans, the second may still allocate."""
