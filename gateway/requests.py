@@ -15,6 +15,8 @@ def sent_by(request: Request, client: Client) -> Sent:
         int(length) if length.isascii() and length.isdigit() else None,
         request.query_params.multi_items(),
         request.stream(),
+        route=request.url.path,
+        idempotency_key=request.headers.get("idempotency-key"),
     )
 
 

@@ -371,6 +371,16 @@ PREFER: Final[dict[str, Any]] = {
     "description": "`wait=N` (seconds, default 30) or `respond-async`.",
 }
 
+IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "The same request under the same key is answered with the same job for 24 hours.",
+}
+
+UPLOAD["parameters"].append(IDEMPOTENCY_KEY)
+
 DETECT: Final[dict[str, Any]] = {**UPLOAD, "parameters": [*UPLOAD["parameters"], PREFER]}
 """The same for the route that waits."""
 

@@ -46,13 +46,15 @@ async def until_final(
         NotFound: it is gone already.
     """
     indexes = range(min(CHUNK, len(arrival.metas)))
+    # A job just submitted is waited for before it is looked at, since the watcher was there before it.
+    look_first = bool(arrival.twin)
     end_s = time.monotonic() + wait_s
     while True:
-        # Waits before it looks: the watcher was there before the job.
         left_s = end_s - time.monotonic()
-        if left_s > 0 and not changes.closing:
+        if left_s > 0 and not changes.closing and not look_first:
             await watcher.wait(left_s)
-        view, results = await store.outcome(arrival.submission.job_id, indexes)
+        look_first = False
+        view, results = await store.outcome(arrival.job_id, indexes)
         if view is None:
             raise NotFound("the job is gone", code="job_not_found")
         if view.state in FINAL_JOB_STATES or time.monotonic() >= end_s or changes.closing:

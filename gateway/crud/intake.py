@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from redis.exceptions import RedisError
@@ -17,12 +17,13 @@ from gateway.crud.catalog import Catalog
 from gateway.crud.clients import Client
 from gateway.crud.clock import StoreClock
 from gateway.crud.fields import FIELD_BYTES_MAX, FILES, Fields, InvalidField, Wishes
+from gateway.crud.idempotency import fingerprint, key_digest, twin_of
 from gateway.crud.multipart import MEDIA_TYPE, PartBegan, PartData, PartEvent, boundary_of, read_parts
 from gateway.crud.uploads import Upload, UploadLimits
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
 from tenfold.contract.records import ItemMeta, Priority, Submission
 from tenfold.contract.states import JobState
-from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.gateway_store import GatewayStore, Reservation
 
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 STALL_S: Final = 30.0
@@ -36,6 +37,8 @@ class Sent:
     Attributes:
         length: what ``Content-Length`` says, or None.
         query: the query's pairs, in order.
+        route: what the request is for; an idempotency key counts for one route.
+        idempotency_key: the header's value, or None.
     """
 
     client: Client
@@ -43,14 +46,28 @@ class Sent:
     length: int | None
     query: Sequence[tuple[str, str]]
     body: AsyncIterator[bytes]
+    route: str = ""
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A job whose images have all arrived, before it is submitted."""
+    """A job whose images have all arrived, before it is submitted.
+
+    Attributes:
+        fingerprint: with an idempotency key, what was asked for, in short.
+        twin: the job that an equal request made before; then this one is not submitted. "" where there is none.
+    """
 
     submission: Submission
     upload: Upload
+    fingerprint: str = ""
+    twin: str = ""
+
+    @property
+    def job_id(self) -> str:
+        """The job that answers the request."""
+        return self.twin or self.submission.job_id
 
     @property
     def metas(self) -> Sequence[ItemMeta]:
@@ -87,12 +104,13 @@ class Intake:
         await self.catalog.check(fields.wishes())
         upload = Upload(self.store, self.clock, self.limits, self.admission, new_job_id(), sent.client.id)
         try:
+            held = await self._reserve(upload, sent)
             body = self._bounded(sent)
             if media == MEDIA_TYPE:
                 await _read_form(upload, fields, read_parts(body, boundary_of(sent.content_type)))
             else:
                 await self._read_raw(upload, body)
-            return await self._arrive(upload, fields.wishes(), sent.client)
+            return await self._compare(await self._arrive(upload, fields.wishes(), sent.client), fields.wishes(), held)
         except BaseException:
             await self.abandon(upload)
             raise
@@ -105,7 +123,8 @@ class Intake:
         """
         try:
             await arrival.upload.finish()
-            return await self.store.submit(arrival.submission, arrival.upload.rejections())
+            idempotency = (arrival.upload.idempotency, arrival.fingerprint) if arrival.fingerprint else None
+            return await self.store.submit(arrival.submission, arrival.upload.rejections(), idempotency)
         except BaseException as error:
             # Changes nothing where the job was accepted and only the answer was lost.
             await self.abandon(arrival.upload)
@@ -118,6 +137,33 @@ class Intake:
         if upload.begun:
             with contextlib.suppress(RedisError, OSError):
                 await self.store.abandon_upload(upload.job_id)
+                if upload.idempotency:
+                    await self.store.release(upload.idempotency, upload.job_id)
+
+    async def _reserve(self, upload: Upload, sent: Sent) -> Reservation | None:
+        """Reserve the request's idempotency key; who holds it already, or None."""
+        if sent.idempotency_key is None:
+            return None
+        digest = key_digest(sent.route, sent.idempotency_key)
+        upload.idempotency = self.store.keys.idempotency(sent.client.id, digest)
+        queued = await upload.begin()
+        held = await self.store.reserve(upload.idempotency, upload.job_id)
+        upload.kept = held is None
+        if held is None:
+            await self.admission.check(queued)
+        return held
+
+    async def _compare(self, arrival: Arrival, wishes: Wishes, held: Reservation | None) -> Arrival:
+        """The arrival with its fingerprint, and with its twin where an equal request came before."""
+        upload = arrival.upload
+        if not upload.idempotency:
+            return arrival
+        own = fingerprint(wishes, upload.digests)
+        if held is None:
+            return replace(arrival, fingerprint=own)
+        twin = await twin_of(self.store, upload.idempotency, upload.job_id, held, own)
+        await self.abandon(upload)
+        return replace(arrival, fingerprint=own, twin=twin)
 
     def _media_type(self, sent: Sent) -> str:
         media = sent.content_type.partition(";")[0].strip().lower()
@@ -156,8 +202,8 @@ class Intake:
         upload.begin_image("")
         async for chunk in body:
             await upload.write(chunk)
-            if upload.refused:
-                # One image and it is refused: what follows need not be read.
+            if upload.refused and not upload.idempotency:
+                # One image and it is refused: what follows need not be read, unless it is to be compared.
                 break
         await upload.end_image()
 

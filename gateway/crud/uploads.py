@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from gateway.crud.admission import Admission
 from gateway.crud.clock import StoreClock
 from gateway.crud.headers import HEAD_BYTES_MAX, MAGIC_BYTES, Header, check_pixels, read_header
 from tenfold.contract.errors import RequestError, TooLarge
 from tenfold.contract.records import ItemError, ItemMeta, ItemResult
-from tenfold.store.gateway_store import GatewayStore, UploadStep
+from tenfold.store.gateway_store import GatewayStore, Queued, UploadStep
 
 PIECE_BYTES_MAX: Final = 256 * 1024
 FLUSH_S: Final = 5.0
@@ -41,6 +42,7 @@ class _Image:
     header: Header | None = None
     error: RequestError | None = None
     stored: bool = False
+    digest: Any = None
 
 
 @dataclass(slots=True)
@@ -53,6 +55,9 @@ class Upload:
         metas: what is known of each image so far, in index order.
         rejected: index → the error of each image that was refused from its header.
         stored_bytes: size of the images that were not refused.
+        idempotency: the key that it reserved or found reserved, as it stands in the store; "" where it has none.
+        kept: False where another upload of the same request stands for it: nothing of it is stored.
+        digests: with an idempotency key, each file's SHA-256 in index order.
     """
 
     store: GatewayStore
@@ -64,6 +69,9 @@ class Upload:
     metas: list[ItemMeta] = field(default_factory=list)
     rejected: dict[int, RequestError] = field(default_factory=dict)
     stored_bytes: int = 0
+    idempotency: str = ""
+    kept: bool = True
+    digests: list[str] = field(default_factory=list)
     _image: _Image | None = None
     _pieces: list[tuple[int, int, bytearray]] = field(default_factory=list)
     _pending: int = 0
@@ -79,7 +87,7 @@ class Upload:
         index = len(self.metas)
         if index >= self.limits.images_max:
             raise TooLarge(f"a job takes at most {self.limits.images_max} images", code="too_many_images")
-        self._image = _Image(index, clean_name(name, index))
+        self._image = _Image(index, clean_name(name, index), digest=hashlib.sha256() if self.idempotency else None)
 
     async def write(self, data: bytes) -> None:
         """The next bytes of the image.
@@ -88,12 +96,14 @@ class Upload:
             ClientQueueFull, Unavailable: there is no room; seen when the first piece goes to the store.
         """
         image = self._current
+        if image.digest is not None:
+            image.digest.update(data)
         if image.error is None:
             self._judge(image, data)
-        if image.error is None:
+        if image.error is None and self.kept:
             self._keep(image, data)
         image.size += len(data)
-        if self._pending >= PIECE_BYTES_MAX or time.monotonic() - self._flushed_s > FLUSH_S:
+        if self.kept and (self._pending >= PIECE_BYTES_MAX or time.monotonic() - self._flushed_s > FLUSH_S):
             await self._flush()
 
     async def end_image(self) -> None:
@@ -107,6 +117,8 @@ class Upload:
             self.rejected[image.index] = image.error
             if image.stored:
                 await self.store.drop_image(self.job_id, image.index)
+        if image.digest is not None:
+            self.digests.append(image.digest.hexdigest())
         kind = f"image/{image.header.format}" if image.header else ""
         self.metas.append(ItemMeta(image.name, image.size, kind))
         self._image = None
@@ -122,6 +134,12 @@ class Upload:
     def rejections(self) -> dict[int, ItemResult]:
         """The refused images as results."""
         return {index: _rejection(index, error) for index, error in self.rejected.items()}
+
+    async def begin(self) -> Queued:
+        """Register the upload at once, instead of with its first piece. Returns what is queued."""
+        queued = await self.store.begin_upload(self.job_id, self.client, await self.clock.now_ms())
+        self._begun = True
+        return queued
 
     @property
     def begun(self) -> bool:

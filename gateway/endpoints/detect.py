@@ -33,7 +33,7 @@ class Detected(JobBody, frozen=True):
     response_model=DetectAnswer,
     responses={
         202: {"model": JobAnswer, "description": "Not done in time: follow `Location`"},
-        **problem_answers(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504),
+        **problem_answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503, 504),
     },
 )
 async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
@@ -46,13 +46,14 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     """
     preference = read_prefer(request.headers.getlist("prefer"), parts.settings.wait_s)
     arrival = await parts.intake.receive(sent_by(request, caller))
-    job_id = arrival.submission.job_id
+    job_id = arrival.job_id
     request.scope["tenfold.job"] = job_id
     if arrival.sole_refusal is not None:
         await parts.intake.abandon(arrival.upload)
         raise arrival.sole_refusal
     with parts.changes.watch(job_id) as watcher:
-        await parts.intake.submit(arrival)
+        if not arrival.twin:
+            await parts.intake.submit(arrival)
         view, first = await _wait(request, parts, arrival, watcher, preference.wait_s)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
     body = await jobs.body(view)

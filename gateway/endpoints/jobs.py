@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     openapi_extra=UPLOAD,
     status_code=202,
     response_model=JobAnswer,
-    responses=problem_answers(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    responses=problem_answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
 async def submit(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
     """Send `files` as a form; the answer is 202 with the job and its `Location`, at once.
@@ -27,9 +27,10 @@ async def submit(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     A bad image is that image's own error in the results.
     """
     arrival = await parts.intake.receive(sent_by(request, caller))
-    request.scope["tenfold.job"] = arrival.submission.job_id
-    await parts.intake.submit(arrival)
-    body = await jobs.body(await jobs.find(arrival.submission.job_id, caller))
+    request.scope["tenfold.job"] = arrival.job_id
+    if not arrival.twin:
+        await parts.intake.submit(arrival)
+    body = await jobs.body(await jobs.find(arrival.job_id, caller))
     return json_reply(body, 202, {"Location": body.links.self_})
 
 
