@@ -93,7 +93,9 @@ async def generate(request: Request, caller: Caller, values: ValuesDesk) -> Resp
     response_model=RunAnswer,
     responses=problem_answers(401, 404, 503),
 )
-async def run(run_id: str, caller: Caller, values: ValuesDesk) -> Response:
+async def run(
+    run_id: Annotated[str, Path(description="The `id` of the run.")], caller: Caller, values: ValuesDesk
+) -> Response:
     """How many values of a run are stored, how many of these late, how many failed, and why.
 
     It is `running` until every value was stored or failed; then `succeeded`, or `failed` where none was stored.

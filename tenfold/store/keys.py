@@ -246,6 +246,7 @@ RQ_WORKER_PREFIX = "rq:worker:"
 RQ_WIP_PREFIX = "rq:wip:"
 RQ_FINISHED_PREFIX = "rq:finished:"
 RQ_FAILED_PREFIX = "rq:failed:"
+RQ_CANCELED_PREFIX = "rq:canceled:"
 
 
 def rq_queue(queue_name: str) -> str:

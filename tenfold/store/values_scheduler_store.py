@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from tenfold.contract.errors import LeadershipLost
 from tenfold.store.connection import BytesRedis
-from tenfold.store.keys import RQ_FAILED_PREFIX, RQ_JOB_PREFIX, Keys, rq_queue
+from tenfold.store.keys import RQ_CANCELED_PREFIX, RQ_FAILED_PREFIX, RQ_JOB_PREFIX, Keys, rq_queue
 from tenfold.store.scripts import call, queue_call
 
 REAPED_AT_ONCE = 100
@@ -63,6 +63,7 @@ class ValuesSchedulerStore:
             k.run_prefix,
             RQ_JOB_PREFIX,
             RQ_FAILED_PREFIX + queue,
+            RQ_CANCELED_PREFIX + queue,
         ]
         now = "" if self.injected_now_ms is None else self.injected_now_ms
         try:

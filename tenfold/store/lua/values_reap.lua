@@ -2,6 +2,7 @@
 -- @include _run
 -- Holds the values that RQ carries against RQ: one that fell out of the queue is put back, one that somebody deleted, canceled or took fails by name.
 -- KEYS  1 leader  2 queued values  3 the RQ queue's list  4 doorbell  5 run prefix  6 rq:job: prefix  7 rq:failed of the queue
+--       8 rq:canceled of the queue, which RQ itself never trims
 -- ARGV  1 now or ''  2 token  3 how many at most  4 how long a job may be in a stranger's hands, ms
 -- Returns how many were put back or failed, or an error where another scheduler leads
 -- O(values · length of the queue), and the oldest stand at its head
@@ -12,6 +13,7 @@ local k = {run_prefix = KEYS[5], rq_job_prefix = KEYS[6], rq_failed = KEYS[7]}
 local function give_up(id, code, message)
   redis.call('ZREM', KEYS[2], id)
   redis.call('LREM', KEYS[3], 0, id)
+  redis.call('ZREM', KEYS[8], id)
   local run = split_id(id)
   if redis.call('EXISTS', KEYS[5] .. run) == 1 then fail_value(k, id, code, message, now) end
 end

@@ -84,8 +84,12 @@ def module_values(redis_server: RedisServer) -> Iterator[Values]:
     for thread in (leading, working):
         thread.start()
     settings = Settings(redis_url=redis_server.url, model="toy", value_bytes_max=1000, queued_values_max=20_000)
-    with running_gateway(redis_server.url, settings) as (_, url), httpx.Client(base_url=url, timeout=20) as http:
-        yield Values(http, redis_py.Redis.from_url(redis_server.url))
+    with (
+        running_gateway(redis_server.url, settings) as (_, url),
+        httpx.Client(base_url=url, timeout=20) as http,
+        redis_py.Redis.from_url(redis_server.url) as client,
+    ):
+        yield Values(http, client)
     flag.set()
     stop.set()
     for thread in (leading, working):
@@ -285,6 +289,21 @@ def test_counts_add_up_under_concurrency(values: Values) -> None:
             loop.result()
     assert [run["stored"] for run in runs] == [200] * 3
     assert values.total() == 600 - sum(deleted)
+
+
+def test_no_route_goes_through_the_whole_database(values: Values) -> None:
+    """Whatever is asked of values, Redis is never told to list or flush its keys."""
+    values.client.config_resetstat()
+    path = values.generate(count=5, within_s=0.1)
+    values.ended(path)
+    values.http.put("/v1/values/k", json={"value": "v"})
+    for asked in ("/v1/values/total", "/v1/values", "/v1/values?all=1", "/v1/values/k"):
+        assert values.http.get(asked).status_code == 200
+    for deleted in ("/v1/values/k", "/v1/values/random", "/v1/values"):
+        assert values.http.delete(deleted).status_code == 200
+    run = {name.removeprefix("cmdstat_").partition("|")[0] for name in values.client.info("commandstats")}
+    assert "zrandmember" in run
+    assert not run & {"keys", "scan", "sscan", "hscan", "zscan", "flushdb", "flushall"}
 
 
 def test_schema_describes_what_is_answered(values: Values) -> None:

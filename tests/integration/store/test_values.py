@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from rq.registry import FailedJobRegistry
+from rq.registry import CanceledJobRegistry, FailedJobRegistry
 
 from inference_worker.values.creating import attempt, create
 from tenfold.contract.errors import LeadershipLost, Unavailable
@@ -207,6 +207,7 @@ def test_canceled_job_fails_by_name(values: ValuesWorld) -> None:
     assert values.reap() == 1
     run = values.run("r")
     assert (run.state, run.errors[0].code) == (RunState.FAILED, "job_canceled")
+    assert CanceledJobRegistry(queue=values.queue).get_job_ids(cleanup=False) == []
 
 
 def test_value_that_fell_out_of_its_queue_is_put_back(values: ValuesWorld) -> None:

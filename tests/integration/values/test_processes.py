@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tenfold.redis_server import RedisServer
 from tests.integration.values.processes import System, until
 
 
@@ -59,6 +61,25 @@ def test_kills_at_any_moment_lose_nothing(system: System) -> None:
     run = system.ended("r")
     assert (run.stored, run.failed) == (3000, 0)
     assert system.ask("total") == 3000
+
+
+def test_redis_that_goes_away_loses_nothing(tmp_path: Path) -> None:
+    """A Redis that is killed in the middle of a run and comes back is found again: all are stored, none twice."""
+    with RedisServer(tmp_path) as server:
+        system = System(server.url)
+        try:
+            system.scheduler()
+            system.worker()
+            system.generate("r", 300, 4.0)
+            until(lambda: system.run("r").stored >= 60)
+            assert server.process is not None
+            server.process.kill()
+            server.process.wait()
+            server.start()
+            until(lambda: system.client.hget(system.keys.run("r"), "finished_ms"))
+            assert (system.run("r").stored, system.ask("total")) == (300, 300)
+        finally:
+            system.stop()
 
 
 def test_stopped_worker_leaves_in_order(system: System) -> None:
