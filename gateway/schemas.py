@@ -336,9 +336,18 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 
+IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "The same request under the same key is answered with the same job for 24 hours.",
+}
+
 UPLOAD: Final[dict[str, Any]] = {
     "parameters": [
-        {"name": name, "in": "query", "required": False, "schema": schema} for name, schema in _OPTIONS.items()
+        *({"name": name, "in": "query", "required": False, "schema": schema} for name, schema in _OPTIONS.items()),
+        IDEMPOTENCY_KEY,
     ],
     "requestBody": {
         "required": True,
@@ -370,16 +379,6 @@ PREFER: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
     "description": "`wait=N` (seconds, default 30) or `respond-async`.",
 }
-
-IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "The same request under the same key is answered with the same job for 24 hours.",
-}
-
-UPLOAD["parameters"].append(IDEMPOTENCY_KEY)
 
 DETECT: Final[dict[str, Any]] = {**UPLOAD, "parameters": [*UPLOAD["parameters"], PREFER]}
 """The same for the route that waits."""

@@ -33,10 +33,17 @@ def connect(url: str) -> BytesRedis:
     return Redis.from_url(url, **_options(Retry(ExponentialBackoff(cap=0.5, base=0.05), 2), SOCKET_TIMEOUT_S))
 
 
-def connect_async(url: str, *, max_connections: int = 256) -> AsyncBytesRedis:
-    """A client for the gateway: it fails fast, since a person waits for the answer."""
+def connect_async(url: str, *, max_connections: int = 32) -> AsyncBytesRedis:
+    """A client for the gateway: it fails fast, since a person waits for the answer.
+
+    Verbs beyond ``max_connections`` wait for their turn: a pool that does not wait refuses a crowd as if Redis were gone,
+    and a connection for each request would cost more than it saves. Where Redis is gone, the turns come quickly.
+    """
     retry = redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.1, base=0.02), 1)
-    return redis.asyncio.Redis.from_url(url, max_connections=max_connections, **_options(retry, 5.0))
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url, max_connections=max_connections, timeout=30, **_options(retry, 5.0)
+    )
+    return redis.asyncio.Redis.from_pool(pool)
 
 
 def _options(retry: Any, timeout_s: float) -> Mapping[str, Any]:
