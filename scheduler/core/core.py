@@ -253,6 +253,8 @@ class Core:
                 continue
             job.wait_since_ms = now_ms
             job.turn_ms = 0.0
+            if job.check_ms > now_ms + self.config.boost_after_ms and job.unstarted and not job.urgent:
+                self._aging.watch(job, now_ms)
             if job.started_ms < 0.0:
                 job.started_ms = now_ms
             if job.aged and job.queue is not None:

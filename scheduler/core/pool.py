@@ -164,6 +164,9 @@ class Pool:
     def put_back(self, job: Job, indexes: list[int]) -> None:
         """Return ``indexes`` to the head of ``job``, and it to the head of its client's jobs."""
         self.remove(job)
+        if not job.urgent and job.spent >= self.config.allotment(job.level):
+            job.level += 1
+            job.spent = 0
         job.waiting.put_back(indexes)
         self.place(job, head=True, again=True)
 
@@ -294,8 +297,7 @@ class Pool:
         turns: dict[Seat, int] = {}
         for share, indexes in reversed(returned):
             job = share.job
-            if share.level == job.level:
-                job.spent = max(0, job.spent - len(indexes))
+            self._unspend(share, len(indexes))
             if share.aged and not job.aged:
                 self._turn_again(job, len(indexes))
             self.charge(job.client, -share.item_ms * len(indexes))
@@ -306,6 +308,15 @@ class Pool:
                 turns[queue.seat] = turns.get(queue.seat, 0) + len(indexes)
         for seat, items in turns.items():
             self.rings[seat.level].give_turn_back(seat, items)
+
+    def _unspend(self, share: Share, items: int) -> None:
+        """What did not run counts against no allotment: a job that sank by it rises again."""
+        job = share.job
+        if share.level == job.level:
+            job.spent = max(0, job.spent - items)
+        elif 0 <= share.level == job.level - 1:
+            self.move(job, aged=job.aged, level=share.level)
+            job.spent = max(0, int(self.config.allotment(share.level)) - items)
 
     def _turn_again(self, job: Job, items: int) -> None:
         self.remove(job)

@@ -1,0 +1,229 @@
+"""A world in which everything goes wrong that may: seeded, so that a failure can be played again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from scheduler.core import Core, CoreConfig
+from scheduler.core.events import BatchRestored, CoreEvent, JobRestored, TimePassed
+from scheduler.simulate.engine import LANE, Arrival, Engine
+from scheduler.simulate.model_worker import Device, ModelWorker
+from scheduler.simulate.truth import TrueJob
+from tenfold.contract.events import BatchLost, WireEvent, WorkerJoined, WorkerLeft
+from tenfold.contract.records import Priority
+from tests.simulation.watch import Watch, require
+
+LEASE_MS = 1500.0
+SETTLED_MS = 600_000.0
+LANES = (LANE, "model@1-320")
+
+
+@dataclass(frozen=True, slots=True)
+class Mishaps:
+    """How often what goes wrong; probabilities an event, or times over the run.
+
+    Attributes:
+        late, doubled: chance that a message arrives late, or a second time.
+        deaths, restarts: workers killed and schedulers crashed.
+        crash_on_event: chance that a scheduler crashes amid what it just decided.
+    """
+
+    late: float = 0.0
+    doubled: float = 0.0
+    deaths: int = 0
+    restarts: int = 0
+    vanishings: int = 0
+    crash_on_event: float = 0.0
+
+
+class Chaos(Engine):
+    """An engine with mishaps."""
+
+    def __init__(self, config: CoreConfig, seed: int, mishaps: Mishaps) -> None:
+        self.random = random.Random(seed)
+        self.config = config
+        self.mishaps = mishaps
+        self.core = Core(config)
+        super().__init__(self.core)
+        self.prompt = not (mishaps.late or mishaps.doubled)
+        self.watch = Watch(self.core, prompt=self.prompt)
+        self._epoch = config.epoch
+        self._dead: dict[str, ModelWorker] = {}
+
+    def tell(self, event: WireEvent) -> None:
+        """Send an event: late or twice, now and then; news of workers keeps its order."""
+        delay_ms = self.latency_ms
+        if not isinstance(event, WorkerJoined | WorkerLeft):
+            if self.random.random() < self.mishaps.late:
+                delay_ms += self.random.uniform(0, 400)
+            if self.random.random() < self.mishaps.doubled:
+                self.clock.after(delay_ms + self.random.uniform(0, 1000), lambda: self.deliver(event))
+        self.clock.after(delay_ms, lambda: self.deliver(event))
+
+    def deliver(self, event: CoreEvent) -> None:
+        """Hand an event over; a scheduler may crash amid carrying out what follows."""
+        decisions = self.policy.handle(event, self.clock.now_ms)
+        self.watch(event, decisions)
+        crash = self.random.random() < self.mishaps.crash_on_event
+        for decision in decisions[: self.random.randint(0, len(decisions))] if crash else decisions:
+            self.carry_out(decision)
+        if crash:
+            self.restart()
+            if not isinstance(event, TimePassed):
+                self.deliver_again(event)
+        self._appoint()
+
+    def deliver_again(self, event: CoreEvent) -> None:
+        """What was read and not acknowledged is read again."""
+        self.clock.after(1.0, lambda: self.deliver(event))
+
+    def restart(self) -> None:
+        """The scheduler dies; its successor learns everything from the truth."""
+        self._epoch += 1
+        self._wakeup_ms = None
+        fields = {name: getattr(self.config, name) for name in CoreConfig.__dataclass_fields__}
+        self.core = Core(CoreConfig(**{**fields, "epoch": self._epoch}))
+        self.policy = self.core
+        watch = Watch(self.core, prompt=self.prompt)
+        # Of jobs that ended before, a late or doubled submission may revive a shadow, whose batches the claim empties.
+        for job_id, job in self.truth.jobs.items():
+            watch.jobs[job_id] = job.submission
+        self.watch = watch
+        for event in self._memory():
+            watch(event, self.core.handle(event, self.clock.now_ms))
+        self.deliver(TimePassed())
+
+    def _memory(self) -> list[CoreEvent]:
+        events: list[CoreEvent] = [WorkerJoined(worker.info) for worker in self.workers.values()]
+        events += [self._remembered(job) for job in self.truth.jobs.values() if not job.final]
+        events += [
+            BatchRestored(b.id, b.pool, b.lane, b.level, list(b.items), b.worker or None, list(b.dropped))
+            for b in self.truth.batches.values()
+        ]
+        return events
+
+    def _remembered(self, job: TrueJob) -> JobRestored:
+        waiting = self.truth.waiting(job)
+        indexes = [index for start, stop in waiting for index in range(start, stop)]
+        alone = [index for index in indexes if job.losses.get(index, 0) >= 2]
+        return JobRestored(job.submission, waiting, len(job.done_ms), alone)
+
+    def kill(self, name: str) -> None:
+        """A worker dies; its lease runs out later, and another one takes its place."""
+        worker = self.workers.pop(name, None)
+        if worker is None:
+            return
+        worker.alive = False
+        self.clock.after(LEASE_MS, lambda: self._reap(name))
+        info = worker.info
+        self.clock.after(
+            self.random.uniform(10, 3000),
+            lambda: self.add_worker(f"{name}'", worker.device, levels=info.levels, lanes=info.lanes),
+        )
+        self._dead[name] = worker
+
+    def _reap(self, name: str) -> None:
+        worker = self._dead.pop(name)
+        self.tell(WorkerLeft(name))
+        for batch in worker.holding:
+            if batch.id in self.truth.batches:
+                computing = worker.computing if batch is worker.holding[0] else []
+                left, alone, failed = self.truth.lose(batch, computing, self.clock.now_ms)
+                self.tell(BatchLost(batch.id, name, left, alone, failed))
+
+    def vanish(self) -> None:
+        """A batch that nobody claimed falls out of RQ and is missed by the reaper."""
+        waiting = [batch for batch in self.truth.batches.values() if not batch.worker]
+        if waiting:
+            batch = self.random.choice(waiting)
+            left = self.truth.vanish(batch, self.clock.now_ms)
+            self.tell(BatchLost(batch.id, "", left))
+
+    def settled(self) -> None:
+        """All is over: everything was served or is final otherwise, and nothing is left behind."""
+        for job_id, job in self.truth.jobs.items():
+            require(job.final, "every item served", f"{job_id} is {job.state}: {set(job.items)}")
+        require(not self.core.jobs, "nothing left", f"jobs {list(self.core.jobs)}")
+        require(not self.core.batches, "nothing left", f"batches {list(self.core.batches)}")
+
+
+def random_config(dice: random.Random) -> CoreConfig:
+    """Settings at random."""
+    levels = dice.choice([2, 3, 3, 3, 4])
+    return CoreConfig(
+        epoch=1,
+        batch_size=dice.choice([1, 3, 10, 10, 10]),
+        quantum=dice.choice([1, 4, 10, 10, 20]),
+        levels=levels,
+        allotments=tuple(dice.choice([3, 10, 50]) for _ in range(levels - 1)),
+        dispatch=dice.choice(["adaptive", "adaptive", "tick"]),
+        boost_after_ms=dice.choice([300.0, 2000.0]),
+        client_lead_ms=dice.choice([0.0, 100.0, 500.0]),
+    )
+
+
+def random_arrival(dice: random.Random, until_ms: float, lanes: Sequence[str]) -> Arrival:
+    """A job at random."""
+    return Arrival(
+        at_ms=dice.uniform(0, until_ms),
+        client=f"c{dice.randrange(5)}",
+        images=dice.choice([1, 1, 1, 2, 5, 10, 25, 70]),
+        priority=dice.choice([Priority.NORMAL] * 6 + [Priority.LOW, Priority.HIGH]),
+        lane=dice.choice(lanes),
+        deadline_after_ms=dice.choice([None] * 7 + [dice.uniform(50, 4000)]),
+    )
+
+
+def random_world(seed: int, mishaps: Mishaps, jobs: int = 25) -> Chaos:
+    """A world with workers, clients, cancels and ``mishaps``, all from ``seed``."""
+    dice = random.Random(seed)
+    world = Chaos(random_config(dice), seed, mishaps)
+    lanes = LANES[: dice.choice([1, 1, 2])]
+    levels = range(world.config.levels)
+    device = Device(dice.choice([1.0, 5.0]), dice.choice([0.2, 5.0, 20.0]), overlap_below_ms=dice.choice([0.0, 20.0]))
+    jitter = random.Random(seed + 1)
+    for number in range(dice.choice([1, 1, 2, 4])):
+        reserved = number > 0 and dice.random() < 0.3
+        world.add_worker(
+            f"w{number}",
+            device,
+            levels=[0] if reserved else list(levels),
+            lanes=lanes,
+            jitter=lambda: jitter.uniform(0.8, 1.2),
+        )
+    until_ms = dice.choice([500.0, 3000.0, 8000.0])
+    for _ in range(jobs):
+        arrival = random_arrival(dice, until_ms, lanes)
+        refused = [index for index in range(arrival.images) if dice.random() < 0.05]
+        world.clock.at(arrival.at_ms, partial(world.submit, arrival, refused))
+        if dice.random() < 0.15:
+            world.clock.at(arrival.at_ms + dice.uniform(0, 3000), lambda: _cancel_any(world))
+    for _ in range(mishaps.deaths):
+        world.clock.at(dice.uniform(0, until_ms), lambda: _kill_any(world))
+    for _ in range(mishaps.restarts):
+        world.clock.at(dice.uniform(0, until_ms), world.restart)
+    for _ in range(mishaps.vanishings):
+        world.clock.at(dice.uniform(0, until_ms), world.vanish)
+    return world
+
+
+def _cancel_any(world: Chaos) -> None:
+    active = [job_id for job_id, job in world.truth.jobs.items() if not job.final]
+    if active:
+        world.cancel(world.random.choice(active))
+
+
+def _kill_any(world: Chaos) -> None:
+    if world.workers:
+        world.kill(world.random.choice(list(world.workers)))
+
+
+def play(seed: int, mishaps: Mishaps, jobs: int = 25) -> Chaos:
+    """Run a random world to its end and check that nothing is left."""
+    world = random_world(seed, mishaps, jobs)
+    world.clock.run(SETTLED_MS)
+    world.settled()
+    return world

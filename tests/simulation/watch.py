@@ -1,0 +1,287 @@
+"""What must be true of every decision, checked from the outside: by what the core was told and what it said.
+
+Every check has a name; a violation is a :class:`Broken` that carries it, so that a planted fault can be seen to be
+caught by the check that is there for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from scheduler.core import Core
+from scheduler.core.aging import patience_ms
+from scheduler.core.decisions import Decision, DispatchBatch, ExpireJob, PromoteBatch, Trace, TraceKind
+from scheduler.core.events import (
+    BatchClaimed,
+    BatchEnded,
+    BatchLost,
+    BatchRestored,
+    CoreEvent,
+    JobEnded,
+    JobRestored,
+    JobSubmitted,
+    WorkerJoined,
+    WorkerLeft,
+)
+from tenfold.contract.records import Submission, WorkerInfo
+
+EPSILON_MS = 1e-6
+
+
+class Broken(AssertionError):
+    """A check failed. ``check`` is its name."""
+
+    def __init__(self, check: str, what: str) -> None:
+        super().__init__(f"[{check}] {what}")
+        self.check = check
+
+
+def require(holds: bool, check: str, what: Callable[[], str] | str) -> None:
+    """Raise :class:`Broken` unless ``holds``."""
+    if not holds:
+        raise Broken(check, what if isinstance(what, str) else what())
+
+
+@dataclass(slots=True)
+class SeenBatch:
+    """A batch as the core must know it."""
+
+    lane: str
+    level: int
+    items: list[tuple[str, int]]
+    claimed_by: str = ""
+    dropped: Sequence[int] = ()
+
+
+@dataclass(slots=True)
+class Wait:
+    """How long a job has gone without a start, and how long it may."""
+
+    since_ms: float
+    patience_ms: float = 0.0
+    aged_ms: float = -1.0
+
+
+@dataclass(slots=True)
+class Watch:
+    """Follows one core.
+
+    Attributes:
+        core: whom it follows; its insides are looked at only for what no message tells (who waits where).
+        prompt: messages arrive at once, so that waits can be held against their bounds.
+    """
+
+    core: Core
+    prompt: bool = True
+    deep: bool = True
+    workers: dict[str, WorkerInfo] = field(default_factory=dict)
+    batches: dict[str, SeenBatch] = field(default_factory=dict)
+    jobs: dict[str, Submission] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    alone: set[tuple[str, int]] = field(default_factory=set)
+    dispatched: dict[str, int] = field(default_factory=dict)
+    waits: dict[str, Wait] = field(default_factory=dict)
+    used_at_level: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __call__(self, event: CoreEvent, decisions: list[Decision]) -> None:
+        """Check what the core said to ``event``."""
+        now_ms = self.core._now_ms
+        self._note(event, now_ms)
+        for decision in decisions:
+            if isinstance(decision, DispatchBatch):
+                self._dispatched(decision)
+            elif isinstance(decision, PromoteBatch):
+                self._promoted(decision)
+            elif isinstance(decision, ExpireJob):
+                self._expired(decision, now_ms)
+            elif isinstance(decision, Trace):
+                self._traced(decision, now_ms)
+        if self.deep:
+            self._invariants()
+        self._nothing_left_lying(now_ms)
+        if self.prompt:
+            self._waits(now_ms)
+
+    # -- what the core was told --------------------------------------------------------------------------------------
+
+    def _note(self, event: CoreEvent, now_ms: float) -> None:
+        match event:
+            case JobSubmitted(job=job) if job.job_id not in self.ended and job.job_id not in self.jobs:
+                self._enter(job, now_ms)
+            case JobRestored(job=job):
+                self._enter(job, now_ms)
+                self.dispatched[job.job_id] = job.count
+                self.alone |= {(job.job_id, index) for index in event.alone}
+            case BatchRestored():
+                self.batches[event.batch_id] = SeenBatch(
+                    event.lane, event.level, list(event.items), event.claimed_by or "", event.dropped
+                )
+            case JobEnded(job_id=job_id):
+                self.ended.add(job_id)
+            case WorkerJoined(worker=worker):
+                self.workers[worker.name] = worker
+            case WorkerLeft(name=name):
+                self.workers.pop(name, None)
+            case BatchClaimed(batch_id=batch_id) if batch_id in self.batches:
+                self._claimed(event, now_ms)
+            case BatchEnded() | BatchLost() if event.batch_id in self.batches:
+                self._over(event, now_ms)
+            case _:
+                pass
+
+    def _enter(self, job: Submission, now_ms: float) -> None:
+        self.jobs[job.job_id] = job
+        self.waits[job.job_id] = Wait(now_ms)
+
+    def _claimed(self, event: BatchClaimed, now_ms: float) -> None:
+        batch = self.batches[event.batch_id]
+        if batch.claimed_by:
+            return
+        batch.claimed_by = event.worker
+        batch.dropped = event.dropped
+        for position, (job_id, _) in enumerate(batch.items):
+            if position not in event.dropped:
+                self.waits[job_id] = Wait(now_ms)
+
+    def _over(self, event: BatchEnded | BatchLost, now_ms: float) -> None:
+        batch = self.batches.pop(event.batch_id)
+        if isinstance(event, BatchLost):
+            self.alone |= {batch.items[position] for position in event.alone}
+        not_run = {*event.left, *batch.dropped}
+        ran = [item for position, item in enumerate(batch.items) if position not in not_run]
+        if isinstance(event, BatchEnded) and event.pieces and ran and ran[-1][0] in self.waits:
+            wait = self.waits[ran[-1][0]]
+            wait.since_ms = max(wait.since_ms, now_ms - event.pieces[-1][1])
+
+    # -- what the core said ------------------------------------------------------------------------------------------
+
+    def _dispatched(self, batch: DispatchBatch) -> None:
+        size = len(batch.items)
+        require(1 <= size <= self.core.config.batch_size, "batch size", f"{batch.batch_id} has {size} items")
+        for job_id, index in batch.items:
+            job = self.jobs[job_id]
+            require(job.lane == batch.lane, "one lane", f"{job_id} is of {job.lane}, not {batch.lane}")
+            require(job_id not in self.ended, "final is final", f"{job_id} ended and is dispatched")
+            require((job_id, index) not in self.alone or size == 1, "alone", f"({job_id}, {index}) is not alone")
+            last = self.dispatched.get(job_id, -1)
+            self.dispatched[job_id] = max(last, index)
+        for job_id in {job_id for job_id, _ in batch.items}:
+            self._in_order(job_id, [index for of, index in batch.items if of == job_id])
+        self._has_credit(batch.lane, batch.level)
+        if size < self.core.config.batch_size:
+            self._may_be_partial(batch)
+        self.batches[batch.batch_id] = SeenBatch(batch.lane, batch.level, list(batch.items))
+
+    @staticmethod
+    def _in_order(job_id: str, indexes: list[int]) -> None:
+        require(len(set(indexes)) == len(indexes), "once", f"{job_id}: {indexes}")
+
+    def _promoted(self, decision: PromoteBatch) -> None:
+        batch = self.batches[decision.batch_id]
+        require(batch.level == decision.from_level > decision.to_level, "promotion", f"{decision}")
+        self._has_credit(batch.lane, decision.to_level)
+        batch.level = decision.to_level
+
+    def _expired(self, decision: ExpireJob, now_ms: float) -> None:
+        deadline = self.jobs[decision.job_id].deadline_ms
+        require(deadline is not None and deadline <= now_ms, "deadline", f"{decision.job_id} expired early")
+        self.ended.add(decision.job_id)
+
+    def _traced(self, trace: Trace, now_ms: float) -> None:
+        require(trace.at_ms == now_ms, "trace", "a trace of another time")
+        if trace.kind is TraceKind.AGED and trace.job_id in self.waits:
+            self.waits[trace.job_id].aged_ms = now_ms
+
+    # -- credits -----------------------------------------------------------------------------------------------------
+
+    def _serving(self, lane: str, level: int) -> list[str]:
+        return [name for name, info in self.workers.items() if lane in info.lanes and level in info.levels]
+
+    def _held(self, name: str) -> list[SeenBatch]:
+        return [batch for batch in self.batches.values() if batch.claimed_by == name]
+
+    def _queued(self, names: list[str]) -> list[SeenBatch]:
+        lanes = {lane for name in names for lane in self.workers[name].lanes}
+        return [batch for batch in self.batches.values() if not batch.claimed_by and batch.lane in lanes]
+
+    def _has_credit(self, lane: str, level: int) -> None:
+        names = self._serving(lane, level)
+        require(bool(names), "no workers", f"nobody serves {lane} at level {level}")
+        idle = sum(not self._held(name) for name in names)
+        ahead = sum(batch.level <= level for batch in self._queued(names))
+        require(ahead < idle + len(names), "credits", f"{ahead} batches wait, {idle} idle of {len(names)} workers")
+
+    def _taken_at_once(self, lane: str, level: int) -> bool:
+        names = self._serving(lane, level)
+        queued = self._queued(names)
+        ahead = sum(batch.level <= level for batch in queued)
+        idle = sum(not self._held(name) for name in names)
+        lower = sum(any(batch.level > level for batch in self._held(name)) for name in names)
+        overtakes = any(batch.level > level for batch in queued) and ahead < len(names)
+        return ahead < idle + lower or overtakes
+
+    def _may_be_partial(self, batch: DispatchBatch) -> None:
+        if batch.items[0] in self.alone or self.core.config.dispatch == "tick":
+            return
+        if any(job.aged for job in self.core.jobs.values()) or batch.reason == "full":
+            return
+        require(self._taken_at_once(batch.lane, batch.level), "only full ahead", f"{batch} is partial")
+
+    # -- afterwards --------------------------------------------------------------------------------------------------
+
+    def _invariants(self) -> None:
+        try:
+            self.core.check_invariants()
+        except AssertionError as error:
+            raise Broken("invariants", str(error)) from error
+
+    def _nothing_left_lying(self, now_ms: float) -> None:
+        """No worker idles beside work that it could do, beyond the tick; no full batch waits beside a credit."""
+        if self.core._restoring:
+            return
+        for pool in self.core.pools.values():
+            for job in (job for job in self.core.jobs.values() if job.pool == pool.name):
+                self._deadline_kept(job.id, now_ms)
+                if not job.waiting.count:
+                    continue
+                level = pool.level_of(job)
+                names = self._serving(job.lane, level)
+                idle = [name for name in names if not self._held(name)]
+                if len(self._queued(names)) < len(idle):
+                    late_ms = now_ms - job.entered_ms
+                    bound_ms = self.core.config.tick_ms if self.core.config.dispatch == "tick" else 0.0
+                    require(
+                        late_ms <= bound_ms + EPSILON_MS or self._blocked_by_tick(level),
+                        "tick" if bound_ms else "work conserving",
+                        f"{job.id} waits {late_ms:.1f} ms beside {idle}",
+                    )
+
+    def _blocked_by_tick(self, level: int) -> bool:
+        """Whether something more urgent waits for its tick, for which the idle worker is kept."""
+        return self.core.config.dispatch == "tick" and any(
+            job.waiting.count and self.core.pools[job.pool].level_of(job) <= level for job in self.core.jobs.values()
+        )
+
+    def _deadline_kept(self, job_id: str, now_ms: float) -> None:
+        job = self.core.jobs[job_id]
+        require(
+            job.deadline_ms is None or job.deadline_ms > now_ms or not job.unstarted,
+            "deadline",
+            f"{job_id} waits beyond its deadline",
+        )
+
+    def _waits(self, now_ms: float) -> None:
+        """A job goes no longer than its patience without a start or a turn at level 0."""
+        for job in self.core.jobs.values():
+            wait = self.waits[job.id]
+            if not job.unstarted or job.urgent:
+                wait.patience_ms = 0.0
+                continue
+            turn_ms = job.turn_ms
+            wait.patience_ms = max(wait.patience_ms, patience_ms(self.core.pools[job.pool], job))
+            job.turn_ms = turn_ms
+            if job.aged or any(batch.level == 0 for batch in job.unclaimed.values()) or wait.aged_ms >= 0.0:
+                continue
+            waited_ms = now_ms - wait.since_ms
+            require(waited_ms <= wait.patience_ms + 1.0, "aging", f"{job.id} waited {waited_ms:.0f} ms and has no turn")
