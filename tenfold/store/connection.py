@@ -36,8 +36,8 @@ def connect(url: str) -> BytesRedis:
 def connect_async(url: str, *, max_connections: int = 32) -> AsyncBytesRedis:
     """A client for the gateway: it fails fast, since a person waits for the answer.
 
-    Verbs beyond ``max_connections`` wait for their turn: a pool that does not wait refuses a crowd as if Redis were gone,
-    and a connection for each request would cost more than it saves. Where Redis is gone, the turns come quickly.
+    Verbs beyond ``max_connections`` wait for their turn: a pool that does not wait refuses a crowd as if Redis were
+    gone, and a connection for each request would cost more than it saves. Where Redis is gone, the turns come quickly.
     """
     retry = redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.1, base=0.02), 1)
     pool = redis.asyncio.BlockingConnectionPool.from_url(
