@@ -48,7 +48,7 @@ def test_lost_connection_loses_no_event(redis: redis_py.Redis, redis_url: str) -
     """A connection that breaks under a standing read costs nothing that was written meanwhile."""
     reader = EventReader(connect(redis_url), "events")
     assert reader.read(b"0-0", 1) == []
-    redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    redis.client_kill_filter(_type="normal", skipme=True)
     add(redis, "a")
     assert [event for _, event in reader.read(b"0-0", 1000)] == [ValuesRequested("a")]
     reader.close()
