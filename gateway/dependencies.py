@@ -24,7 +24,6 @@ from tenfold.store.gateway_store import Bounds, GatewayStore
 from tenfold.store.keys import Keys
 from tenfold.store.values_store import ValuesStore
 
-
 FSYNC_WITHIN_MS = 4000
 """With strict durability a submission waits so long for the disk: Redis syncs each second, and answers within 5 s."""
 
