@@ -35,6 +35,8 @@ class ValuesWorld:
         self.keys = Keys()
         self.leader = SchedulerStore(self.client, self.keys, 0)
         self.token = self.leader.lead("") or ""
+        # As in `store_world`: the machine's speed must not end a leadership.
+        self.client.persist(self.keys.leader)
         self.scheduler = ValuesSchedulerStore(self.client, self.keys)
         self.due = DueValues(self.scheduler, RUN_TTL_S, lost_after_ms=15_000)
         self.queue = Queue(self.keys.values_queue_name, connection=self.client, serializer=JSONSerializer)
