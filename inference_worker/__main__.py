@@ -59,13 +59,17 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Torch is loaded only now, so that a wrong setting is told at once and a signal during the load is heeded.
     stop = StopFlag()
-    stop.install()
+    stop.install(at_once=True)
+    from inference_worker.detecting import DeviceLost
     from inference_worker.service import run
 
     try:
         run(settings, choice, stop)
     except SettingsError as error:
         exit_for(error)
+    except DeviceLost as error:
+        log.critical("the device is of no use to this process any more, so it ends: %s", error)
+        return 1
     except ValueError as error:
         log.error("the model cannot be served: %s", error)
         return 2

@@ -108,7 +108,8 @@ class Beat:
     def stop(self) -> None:
         """Stop beating; returns when the thread has ended."""
         self._stop.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
     def _run(self) -> None:
         next_beat = 0.0

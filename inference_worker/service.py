@@ -37,6 +37,7 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
     Raises:
         SettingsError: a setting that this machine cannot meet.
         ValueError: no such model.
+        DeviceLost: the process has to end; what it held is left to its lease.
     """
     # A broken EXIF block is worth no line in the log; there can be one in every image.
     warnings.filterwarnings("ignore", module="PIL")
@@ -53,10 +54,12 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
     ahead = Ahead(store.peek, store.blobs, decoders) if idle_cores else None
     runner = BatchRunner(info.name, resident.detector, decoders, worker.blobs, lambda: bool(stop), ahead)
     resident.warm(settings.batch_size, lambda lane, images, took_ms: runner.curve(lane).record(images, took_ms))
-    _serve(worker, runner, settings, stop)
-    if ahead is not None:
-        ahead.close()
-    decoders.close()
+    try:
+        _serve(worker, runner, settings, stop)
+    finally:
+        if ahead is not None:
+            ahead.close()
+        decoders.close()
     log.info("%s stopped", info.name)
 
 
@@ -64,10 +67,17 @@ def _serve(worker: InferenceWorker, runner: BatchRunner, settings: Settings, sto
     limits = Limits(beat_interval_s(settings.lease_s), settings.batch_timeout_s, settings.grace_s)
     beat = Beat(worker.held, limits, worker.pulse, stop.stopping_s)
     Outage(stop).retry(lambda: worker.pulse([]))
-    beat.start()
-    log.info("%s is ready: queues %s", worker.name, ", ".join(worker.queue_names()))
-    worker.serve(runner)
-    beat.stop()
+    try:
+        stop.defer()
+        beat.start()
+        log.info("%s is ready: queues %s", worker.name, ", ".join(worker.queue_names()))
+        worker.serve(runner)
+    finally:
+        beat.stop()
+        _leave(worker)
+
+
+def _leave(worker: InferenceWorker) -> None:
     try:
         worker.leave()
     except RedisError as error:

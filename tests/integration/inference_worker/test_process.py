@@ -141,6 +141,14 @@ def test_told_twice(desk: Desk, start: Start) -> None:
     assert process.ended(1) == 128 + signal.SIGTERM
 
 
+def test_told_to_stop_while_it_waits_for_redis(start: Start, tmp_path: Path) -> None:
+    """A worker that finds no Redis at its start waits for one, and stops at once when told to."""
+    process = start(url=f"unix://{tmp_path}/nobody.sock", wait=False)
+    until(lambda: "does not answer" in process.text())
+    process.signal(signal.SIGTERM)
+    assert process.ended(10) == 0
+
+
 def test_hung(desk: Desk, start: Start) -> None:
     """A batch that computes longer than the batch timeout ends its process, which says why; the lease is left."""
     process = start(batch_timeout_s="0.4")

@@ -28,6 +28,18 @@ def test_stop_flag() -> None:
     assert stop.stopping_s() > 0
 
 
+def test_stop_before_anything_is_held() -> None:
+    """While the model still loads, a signal ends the process at once; from then on it sets the flag."""
+    stop = StopFlag()
+    stop._at_once = True
+    with pytest.raises(SystemExit) as end:
+        stop._on_signal(signal.SIGTERM, None)
+    assert end.value.code == 0
+    stop.defer()
+    stop._on_signal(signal.SIGTERM, None)
+    assert stop
+
+
 def test_waits_longer_and_longer() -> None:
     """While Redis is away, the pauses grow up to a bound; then the answer comes through."""
     pauses: list[float] = []
