@@ -84,7 +84,7 @@ class Stack:
     def start(self, *args: str) -> None:
         """Start what does not run yet, and wait until the system is ready."""
         self("up", "--detach", *args)
-        assert eventually(self.is_ready, 180), self("logs", "--no-color", "--tail", "30")
+        assert eventually(self.is_ready, 400), self("logs", "--no-color", "--tail", "30")
 
     def _environment(self) -> dict[str, str]:
         own = {k: v for k, v in os.environ.items() if not k.startswith("TENFOLD_")}

@@ -153,12 +153,12 @@ class TestStack:
         """`--scale worker=3` and the profile `reserved` add workers that announce themselves and share a job."""
         stack.start("--no-recreate", "--scale", "worker=3")
         stack("--profile", "reserved", "up", "--detach", "--no-recreate", "--scale", "worker=3", "worker-urgent")
-        assert eventually(lambda: len(stack.workers()) == 4, 180), stack.workers()
+        assert eventually(lambda: len(stack.workers()) == 4, 400), stack.workers()
         levels = sorted(worker["levels"] for worker in stack.workers())
         assert levels == [[0], [0, 1, 2], [0, 1, 2], [0, 1, 2]]
         api = Api(stack.url)
         job_id = api.submit(200, priority="low")
-        assert api.until_final(job_id, 120)["state"] == "succeeded"
+        assert api.until_final(job_id, 300)["state"] == "succeeded"
         assert len({result["batch"]["worker"] for result in api.results(job_id)}) == 3
 
     def test_archives_have_a_place_on_disk(self, stack: Stack) -> None:
@@ -178,7 +178,7 @@ class TestStack:
         assert KILLED not in exits.values(), exits
         assert took_s < GRACE_S
         stack.start("--scale", "worker=1")
-        assert api.until_final(open_job, 120)["images"]["done"] == 200
+        assert api.until_final(open_job, 300)["images"]["done"] == 200
         assert len(api.results(done)) == 10
 
 
