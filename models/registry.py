@@ -1,7 +1,7 @@
 """From a model's name to a detector.
 
-Names are ``demo``; ``synthetic``, with parameters after a colon as in ``synthetic:base_ms=5,item_ms=2``; and the path
-of a ``.safetensors`` file that Tenfold wrote.
+Names are ``demo``; ``synthetic``, with parameters after a colon as in ``synthetic:base_ms=5,item_ms=2``; the path of a
+``.safetensors`` file that Tenfold wrote; and the path of a YOLO checkpoint, a ``.pt`` file.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from pathlib import Path
 
 import torch
 
+from models.checkpoints import serving as checkpoints
 from models.detector import Detector, ModelSpec
+from models.families import weights_file as families
+from models.families.letterbox import fit as fit_for_families
 from models.synthetic import SyntheticDetector, SyntheticOptions
 from models.synthetic import describe as describe_synthetic
-from models.weights.container import read_metadata, read_tensors, sha256_of
+from models.weights.container import WeightsMetadata, read_metadata, read_tensors, sha256_of
 from models.weights.errors import WeightsError
 from models.weights.state import load_strictly
 from models.yolo.config import YoloConfig
@@ -22,7 +25,7 @@ from models.yolo.serving import YoloDetector
 
 DEMO_WEIGHTS = Path(__file__).parent / "data" / "demo.safetensors"
 ARCHITECTURE = "tenfold-yolo"
-NAMES = ("demo", "synthetic", "synthetic:base_ms=MS,item_ms=MS", "a path to a .safetensors file")
+NAMES = ("demo", "synthetic", "synthetic:base_ms=MS,item_ms=MS", "a path to a .safetensors or .pt file")
 
 
 class UnknownModel(ValueError):
@@ -37,7 +40,8 @@ def describe(name: str) -> ModelSpec:
     synthetic = _synthetic_options(name)
     if synthetic is not None:
         return describe_synthetic(name, synthetic)
-    return _describe_file(name, _weights_path(name))
+    path = _weights_path(name)
+    return checkpoints.describe(path) if path.suffix == checkpoints.SUFFIX else _describe_file(name, path)
 
 
 def load(name: str, device: str | torch.device = "cpu") -> Detector:
@@ -46,7 +50,12 @@ def load(name: str, device: str | torch.device = "cpu") -> Detector:
     if synthetic is not None:
         return SyntheticDetector(name, synthetic)
     path = _weights_path(name)
-    return YoloDetector(_describe_file(name, path), read_network(path), torch.device(device))
+    if path.suffix == checkpoints.SUFFIX:
+        return checkpoints.load(path, torch.device(device))
+    spec, metadata = _describe_file(name, path), read_metadata(path)
+    if metadata.architecture == families.ARCHITECTURE:
+        return YoloDetector(spec, families.read_network(path, metadata), torch.device(device), fit_for_families)
+    return YoloDetector(spec, read_network(path), torch.device(device))
 
 
 def read_network(path: Path) -> Yolo:
@@ -72,7 +81,7 @@ def _synthetic_options(name: str) -> SyntheticOptions | None:
 
 def _weights_path(name: str) -> Path:
     path = DEMO_WEIGHTS if name == "demo" else Path(name)
-    if name != "demo" and path.suffix != ".safetensors":
+    if name != "demo" and path.suffix not in {".safetensors", checkpoints.SUFFIX}:
         raise UnknownModel(f"no model is named {name!r}; there are: {', '.join(NAMES)}")
     if not path.is_file():
         raise UnknownModel(f"the weights of model {name!r} are not there: no file {path}")
@@ -81,10 +90,7 @@ def _weights_path(name: str) -> Path:
 
 def _describe_file(name: str, path: Path) -> ModelSpec:
     metadata = read_metadata(path)
-    if metadata.architecture != ARCHITECTURE:
-        raise WeightsError(f"{path}: architecture {metadata.architecture!r} is not known; {ARCHITECTURE!r} is")
-    if metadata.stride != max(STRIDES):
-        raise WeightsError(f"{path}: stride {metadata.stride} is not the network's, {max(STRIDES)}")
+    _check_architecture(path, metadata)
     shown = "demo" if name == "demo" else path.stem
     try:
         return ModelSpec(
@@ -97,3 +103,13 @@ def _describe_file(name: str, path: Path) -> ModelSpec:
         )
     except ValueError as error:
         raise WeightsError(f"{path}: {error}") from error
+
+
+def _check_architecture(path: Path, metadata: WeightsMetadata) -> None:
+    if metadata.architecture == families.ARCHITECTURE:
+        families.read_config(path, metadata)
+    elif metadata.architecture != ARCHITECTURE:
+        known = f"{ARCHITECTURE!r} and {families.ARCHITECTURE!r} are"
+        raise WeightsError(f"{path}: architecture {metadata.architecture!r} is not known; {known}")
+    elif metadata.stride != max(STRIDES):
+        raise WeightsError(f"{path}: stride {metadata.stride} is not the network's, {max(STRIDES)}")

@@ -25,6 +25,11 @@ def become(name: str, args: Sequence[str]) -> None:
     In this process and not by exec, so that the command line goes on naming the service.
     """
     module, extra = MODULES[name]
+    run_module(module, name, args, extra)
+
+
+def run_module(module: str, name: str, args: Sequence[str], extra: str) -> None:
+    """Run ``tenfold NAME ARGS`` by a module that is not imported here; ``extra`` brings the packages that it needs."""
     sys.argv = [f"tenfold {name}", *args]
     try:
         runpy.run_module(module, run_name="__main__")

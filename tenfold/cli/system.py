@@ -1,9 +1,10 @@
-"""`tenfold queues`, `workers`, `models list`: one-shot tables of what the service tells about itself."""
+"""`tenfold queues`, `workers`, `models`: one-shot tables of what the service tells about itself; weights files."""
 
 from typing import Any, Final
 
 import typer
 
+from tenfold import services
 from tenfold.cli import terminal
 
 COLUMNS: Final = {
@@ -33,6 +34,25 @@ def models_list(
 ) -> None:
     """The models that can be asked for."""
     _show("models", as_json, url, api_key)
+
+
+_OWN_OPTIONS: Final = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@models_app.command("inspect", add_help_option=False, context_settings=_OWN_OPTIONS)
+def models_inspect(context: typer.Context) -> None:
+    """What a weights file or a YOLO checkpoint holds; nothing of it is run."""
+    _weights_command("inspect", context.args)
+
+
+@models_app.command("import", add_help_option=False, context_settings=_OWN_OPTIONS)
+def models_import(context: typer.Context) -> None:
+    """Turn a YOLO checkpoint (.pt) into a .safetensors file, which holds numbers only."""
+    _weights_command("import", context.args)
+
+
+def _weights_command(name: str, args: list[str]) -> None:
+    services.run_module("models.checkpoints", "models", [name, *args], "worker")
 
 
 def _show(what: str, as_json: bool, url: str, api_key: str | None) -> None:
