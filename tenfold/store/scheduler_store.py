@@ -9,9 +9,9 @@ from typing import cast
 import msgspec
 from redis.exceptions import ResponseError
 
-from tenfold.contract.codec import decode, decode_event, encode, encode_event
-from tenfold.contract.errors import BadMessage, LeadershipLost
-from tenfold.contract.events import JobEnded, StreamEvent, WorkerLeft
+from tenfold.contract.codec import decode, encode, encode_event
+from tenfold.contract.errors import LeadershipLost
+from tenfold.contract.events import JobEnded
 from tenfold.contract.records import BatchRecord, Submission, WorkerInfo
 from tenfold.contract.states import JobState
 from tenfold.store.connection import BytesRedis
@@ -105,22 +105,6 @@ class SchedulerStore:
         last_event = newest[0][0] if newest else b"0-0"
         batches = self._live_batches()
         return Snapshot(last_event, self.workers(beaten_since_ms), batches, self._active_jobs())
-
-    def read_events(self, after: bytes, timeout_ms: int, limit: int = 512) -> list[tuple[bytes, StreamEvent]]:
-        """Events after ``after``, waiting up to ``timeout_ms`` for the first (0: not at all).
-
-        An undecodable entry stands as an event that changes nothing, so that its place in the stream is passed.
-        """
-        block = timeout_ms if timeout_ms > 0 else None
-        reply = self.client.xread({self.keys.events: after}, count=limit, block=block)
-        entries = reply[0][1] if reply else []
-        events: list[tuple[bytes, StreamEvent]] = []
-        for entry_id, fields in entries:
-            try:
-                events.append((entry_id, decode_event(fields[b"e"])))
-            except (BadMessage, KeyError):
-                events.append((entry_id, WorkerLeft("")))
-        return events
 
     def forget_events(self, up_to: bytes) -> None:
         """Trim what has been handled."""

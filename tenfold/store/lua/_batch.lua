@@ -16,6 +16,9 @@ local function drop_batch(k, id, status, now, ttl_s)
   if queue == '' then return end
   redis.call('HSET', job, 'status', status)
   redis.call('EXPIRE', job, ttl_s)
-  if status == 'finished' then redis.call('ZADD', k.rq_finished_prefix .. queue, seconds + ttl_s, id) end
-  if status == 'failed' then redis.call('ZADD', k.rq_failed_prefix .. queue, seconds + ttl_s, id) end
+  local registry = ({finished = k.rq_finished_prefix, failed = k.rq_failed_prefix})[status]
+  if registry then
+    redis.call('ZADD', registry .. queue, seconds + ttl_s, id)
+    redis.call('EXPIRE', registry .. queue, ttl_s)
+  end
 end

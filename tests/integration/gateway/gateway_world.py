@@ -30,6 +30,7 @@ from tenfold.contract.records import (
 )
 from tenfold.settings import Settings
 from tenfold.store.connection import connect
+from tenfold.store.event_reader import EventReader
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.worker_store import WorkerStore
@@ -80,9 +81,10 @@ class Backend:
     def run(self) -> None:
         self.announce()
         last = b"0-0"
+        events = EventReader(self.client, KEYS.events)
         while not self.stopping:
             self.scheduler.lead(self.token)
-            for place, event in self.scheduler.read_events(last, 50):
+            for place, event in events.read(last, 50):
                 last = place
                 if isinstance(event, JobSubmitted):
                     self.jobs.append(event.job)

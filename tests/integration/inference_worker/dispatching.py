@@ -22,6 +22,7 @@ from tenfold.contract.records import (
 )
 from tenfold.contract.states import JobState
 from tenfold.store.connection import connect, connect_async
+from tenfold.store.event_reader import EventReader
 from tenfold.store.gateway_store import Bounds, GatewayStore
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
@@ -135,7 +136,7 @@ class Desk:
         return str(self.client.hget(self.keys.job(job_id), "state").decode())
 
     def events(self) -> list[object]:
-        return [event for _, event in self.scheduler.read_events(b"0-0", 0)]
+        return [event for _, event in EventReader(self.client, self.keys.events).read(b"0-0", 0)]
 
     def now_ms(self) -> float:
         seconds, micros = self.client.time()

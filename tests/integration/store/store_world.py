@@ -21,6 +21,7 @@ from tenfold.contract.records import (
 )
 from tenfold.contract.states import JobState
 from tenfold.store.connection import connect, connect_async
+from tenfold.store.event_reader import EventReader
 from tenfold.store.gateway_store import Bounds, GatewayStore
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
@@ -118,7 +119,7 @@ class World:
         return int(done_count), int(failed)
 
     def events(self) -> list[object]:
-        return [event for _, event in self.scheduler.read_events(b"0-0", 0)]
+        return [event for _, event in EventReader(self.client, self.keys.events).read(b"0-0", 0)]
 
 
 def done(index: int) -> ItemResult:
