@@ -1,0 +1,42 @@
+"""LitServe as its documentation shows it: a LitAPI with a largest batch and a wait for it to fill."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import litserve as ls
+
+from benchmarks.engine import DEVICE, Engine
+
+
+class Detect(ls.LitAPI):
+    """Pictures as uploads, boxes as JSON."""
+
+    def setup(self, device: str) -> None:  # noqa: ARG002 (the framework's)
+        """Loads the model in the worker's process."""
+        self.engine = Engine()
+
+    def decode_request(self, request: Any) -> bytes:
+        """The upload's bytes."""
+        image: bytes = request["image"].file.read()
+        return image
+
+    def predict(self, images: list[bytes]) -> list[Any]:
+        """The batch."""
+        return self.engine.detect(images)
+
+    def encode_response(self, found: Any) -> dict[str, Any]:
+        """One picture's answer."""
+        return {"detections": found}
+
+
+if __name__ == "__main__":
+    server = ls.LitServer(
+        Detect(max_batch_size=10, batch_timeout=0.01),
+        accelerator="cpu" if DEVICE == "cpu" else "cuda",
+        devices=1,
+        workers_per_device=1,
+        timeout=120,
+    )
+    server.run(host="127.0.0.1", port=int(sys.argv[1]), generate_client_file=False, log_level="warning")
