@@ -117,25 +117,9 @@ class GatewayStore:
         pipe.hmget(self.keys.queued, _queued_fields(step.client))
         return _read_queued((await pipe.execute())[-1])
 
-    async def begin_image(self, job_id: str, index: int, now_ms: float) -> None:
-        """Note that image ``index`` arrives, and that the upload lives."""
-        pipe = self.client.pipeline()
-        pipe.hset(self.keys.upload(job_id), "images", index + 1)
-        pipe.zadd(self.keys.uploads, {job_id: now_ms + UPLOAD_LIFETIME_MS}, xx=True)
-        await pipe.execute()
-
-    async def write_image(self, job_id: str, index: int, offset: int, chunk: bytes) -> None:
-        """Store a piece of an image. By offset, so that a piece sent twice over a bad line changes nothing."""
-        await self.client.setrange(self.keys.blob(job_id, index), offset, chunk)
-
     async def drop_image(self, job_id: str, index: int) -> None:
         """Forget an image that was refused."""
         await self.client.unlink(self.keys.blob(job_id, index))
-
-    async def describe_images(self, job_id: str, metas: Sequence[ItemMeta]) -> None:
-        """Append what is known of the images, in index order."""
-        if metas:
-            await self.client.rpush(self.keys.items(job_id), *[encode(meta) for meta in metas])
 
     async def abandon_upload(self, job_id: str) -> None:
         """Forget an upload; the scheduler sweeps its images."""
@@ -262,28 +246,6 @@ class GatewayStore:
     async def job(self, job_id: str) -> JobView | None:
         """The job as it stands, or None."""
         return JobView.of(await self.client.hmget(self.keys.job(job_id), list(JOB_FIELDS)))
-
-    async def jobs(self, client: str | None, *, before: tuple[float, str] | None, limit: int) -> list[JobView]:
-        """Jobs, newest first; of one client, or of all where ``client`` is None.
-
-        Args:
-            before: (submitted_ms, job id) of the last one seen: only older ones follow.
-        """
-        key = self.keys.jobs if client is None else self.keys.jobs_of(client)
-        newest = "+inf" if before is None else before[0]
-        found: list[JobView] = []
-        offset = 0
-        while len(found) < limit:
-            ids = await self.client.zrange(key, newest, "-inf", desc=True, byscore=True, offset=offset, num=limit)
-            if not ids:
-                break
-            offset += len(ids)
-            pipe = self.client.pipeline(transaction=False)
-            for job_id in ids:
-                pipe.hmget(self.keys.job(job_id.decode()), list(JOB_FIELDS))
-            views = [view for view in map(JobView.of, await pipe.execute()) if view is not None]
-            found += [view for view in views if before is None or view.age < before]
-        return found[:limit]
 
     async def jobs_page(
         self, client: str | None, *, state: JobState | None, before: tuple[float, str] | None, limit: int

@@ -23,7 +23,7 @@ from tenfold.contract.records import (
 from tenfold.contract.states import JobState
 from tenfold.store.connection import connect, connect_async
 from tenfold.store.event_reader import EventReader
-from tenfold.store.gateway_store import Bounds, GatewayStore
+from tenfold.store.gateway_store import Bounds, GatewayStore, UploadStep
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.worker_store import WorkerStore
@@ -92,10 +92,10 @@ class Desk:
     async def _submit(self, job: Submission, images: Sequence[bytes]) -> JobState:
         async with connect_async(self.url) as client:
             store = GatewayStore(client, self.keys, Bounds(10**6, 10**9, 1.0), result_ttl_s=100)
-            await store.begin_upload(job.job_id, job.client, job.submitted_ms)
-            for index, image in enumerate(images):
-                await store.write_image(job.job_id, index, 0, image)
-            await store.describe_images(job.job_id, [ItemMeta("a.jpg", len(image)) for image in images])
+            pieces = [(index, 0, image) for index, image in enumerate(images)]
+            metas = [ItemMeta("a.jpg", len(image)) for image in images]
+            step = UploadStep(job.job_id, job.client, first=True, images=len(images), pieces=pieces, metas=metas)
+            await store.write_upload(step, job.submitted_ms)
             return await store.submit(job, {})
 
     def cancel(self, job_id: str) -> None:

@@ -22,7 +22,7 @@ from tenfold.contract.records import (
 from tenfold.contract.states import JobState
 from tenfold.store.connection import connect, connect_async
 from tenfold.store.event_reader import EventReader
-from tenfold.store.gateway_store import Bounds, GatewayStore
+from tenfold.store.gateway_store import Bounds, GatewayStore, UploadStep
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.worker_store import Claim, WorkerStore
@@ -75,12 +75,11 @@ class World:
         async with connect_async(self.url) as client:
             store = GatewayStore(client, self.keys, self.bounds, 100, self.fsync_within_ms)
             now_ms = await store.now_ms()
-            await store.begin_upload(job.job_id, job.client, now_ms)
-            for index in range(job.count):
-                await store.begin_image(job.job_id, index, now_ms)
-                await store.write_image(job.job_id, index, 0, b"ab")
-                await store.write_image(job.job_id, index, 2, b"c")
-            await store.describe_images(job.job_id, [ItemMeta(f"{i}.jpg", 3) for i in range(job.count)])
+            metas = [ItemMeta(f"{index}.jpg", 3) for index in range(job.count)]
+            for offset, piece in ((0, b"ab"), (2, b"c")):
+                pieces = [(index, offset, piece) for index in range(job.count)]
+                step = UploadStep(job.job_id, job.client, not offset, job.count, pieces, metas if offset else ())
+                await store.write_upload(step, now_ms)
             return await store.submit(job, rejected, self.idempotency)
 
     def ask(self, verb: str, *args: Any, **named: Any) -> Any:

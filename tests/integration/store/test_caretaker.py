@@ -9,6 +9,7 @@ import pytest
 from tenfold.contract.errors import StoreUnavailable
 from tenfold.contract.states import JobState
 from tenfold.store.caretaker import Caretaker
+from tenfold.store.gateway_store import UploadStep
 from tenfold.store.server import Needs, check_server
 from tests.integration.store.store_world import World
 
@@ -81,9 +82,7 @@ def test_jobs_leave_the_lists_with_their_keys(world: World) -> None:
 def test_an_abandoned_upload_leaves_nothing(world: World) -> None:
     """What an upload stored before its client went away is swept."""
     before = set(world.client.keys("*"))
-    world.ask("begin_upload", "u", "c", now_ms(world))
-    world.ask("begin_image", "u", 0, now_ms(world))
-    world.ask("write_image", "u", 0, 0, b"abc")
+    world.ask("write_upload", UploadStep("u", "c", first=True, images=1, pieces=[(0, 0, b"abc")]), now_ms(world))
     assert caretaker(world).abandon_uploads(now_ms(world)) == 0
     world.ask("abandon_upload", "u")
     assert caretaker(world).abandon_uploads(now_ms(world)) == 1
