@@ -291,7 +291,9 @@ class Core:
             pool.learn(batch.lane, event.worker, pieces)
             images = sum([piece[0] for piece in pieces])
             if images:
-                item_ms = sum([piece[1] for piece in pieces]) / images
+                spent_ms = sum([piece[1] for piece in pieces])
+                item_ms = spent_ms / images
+                pool.spent(batch.lane, batch.level, images, spent_ms, self._now_ms)
         left = frozenset(event.left) if event.left else NOTHING
         ran = self._account(pool, batch, item_ms, left)
         _meter(pool.done, (batch.lane, batch.level)).add(ran, self._now_ms)

@@ -13,11 +13,11 @@ class Meter:
     __slots__ = ("_at_ms", "_faded", "total")
 
     def __init__(self) -> None:
-        self.total = 0
+        self.total = 0.0
         self._faded = 0.0
         self._at_ms = 0.0
 
-    def add(self, count: int, now_ms: float) -> None:
+    def add(self, count: float, now_ms: float) -> None:
         """``count`` more happened."""
         self.total += count
         if now_ms > self._at_ms:

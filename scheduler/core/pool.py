@@ -18,6 +18,9 @@ from scheduler.core.meter import Meter
 from scheduler.core.ring import Ring
 from scheduler.core.virtual_time import VirtualTime
 
+PRICE_WEIGHT = 0.01
+"""Weight of one image in the price of an item: about the last hundred count."""
+
 
 class Pool:
     """The waiting work and the workers of one pool.
@@ -29,7 +32,8 @@ class Pool:
         held: the clients that are held down.
         lane_costs: what a batch of a lane costs on any worker; ``worker_costs`` on one, by (lane, worker).
         item_ms: what an item of a full batch costs, for each lane that was measured.
-        arrived, done: items a second by (lane, level).
+        arrived, done: items a second by (lane, level); ``busy`` worker milliseconds a second by level.
+        price_ms: what an item cost lately in each lane, pieces and partial batches included.
         last_arrival_ms: when an item came last, by (lane, level).
         tick_ms: when a partial batch is due that waits for its tick; infinite where none does.
     """
@@ -37,6 +41,7 @@ class Pool:
     __slots__ = (
         "alone",
         "arrived",
+        "busy",
         "config",
         "credits",
         "done",
@@ -47,6 +52,7 @@ class Pool:
         "last_arrival_ms",
         "name",
         "newly_held",
+        "price_ms",
         "rings",
         "shelves",
         "stamps",
@@ -71,6 +77,8 @@ class Pool:
         self.worker_costs: dict[tuple[str, str], CostCurve] = {}
         self.arrived: dict[tuple[str, int], Meter] = {}
         self.done: dict[tuple[str, int], Meter] = {}
+        self.busy = [Meter() for _ in range(config.levels)]
+        self.price_ms: dict[str, float] = {}
         self.last_arrival_ms: dict[tuple[str, int], float] = {}
         self.stamps = [0, 0]
         self.tick_ms = float("inf")
@@ -284,6 +292,14 @@ class Pool:
             curve.add(images, elapsed_ms)
             own.add(images, elapsed_ms)
         self.item_ms[lane] = curve.cost_ms(self.config.batch_size) / self.config.batch_size
+
+    def spent(self, lane: str, level: int, images: int, spent_ms: float, now_ms: float) -> None:
+        """A worker spent ``spent_ms`` on ``images`` of a batch."""
+        self.busy[level].add(spent_ms, now_ms)
+        before = self.price_ms.get(lane)
+        price_ms = spent_ms / images
+        weight = min(1.0, images * PRICE_WEIGHT)
+        self.price_ms[lane] = price_ms if before is None else before + weight * (price_ms - before)
 
     def forget_worker(self, name: str) -> None:
         """Drop what is known of the speed of ``name``."""

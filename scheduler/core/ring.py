@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from scheduler.core.jobs import Job, Seat
+from scheduler.core.jobs import Client, Job, Seat
 
 
 class Ring:
@@ -34,6 +34,10 @@ class Ring:
     def seats(self, lane: str) -> Iterator[Seat]:
         """The seats with jobs in ``lane``, in the order of their turns."""
         return iter(self._lanes.get(lane, ()))
+
+    def clients(self, lane: str) -> Iterator[Client]:
+        """The clients with jobs in ``lane``."""
+        return (seat.client for seat in self._lanes.get(lane, ()))
 
     def lanes(self) -> list[str]:
         """The lanes with jobs; first that of the job whose client's turn it is."""

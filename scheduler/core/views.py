@@ -7,8 +7,11 @@ from scheduler.core.meter import Meter
 from scheduler.core.pool import Pool
 from tenfold.contract.records import Record
 
-PACE_ITEMS_LEAST = 20
-"""From so many finished items on, a job's own pace tells its end better than the queue's cost does."""
+CLIENTS_COUNTED_MAX = 32
+"""Up to so many clients beside a job are looked at one by one for its ETA; more count as if all had enough waiting."""
+
+URGENT_SHARE_MAX = 0.95
+"""The part of the workers' time that more urgent work is believed to go on taking, at most."""
 
 
 class Standing(Record, frozen=True, omit_defaults=False):
@@ -59,38 +62,43 @@ class WorkerView(Record, frozen=True, omit_defaults=False):
 
 
 def standing(pool: Pool, job: Job, now_ms: float) -> Standing:
-    """Where ``job`` stands. O(levels · lanes)."""
-    ahead = _items_above(pool, job)
-    turns = -(-job.waiting.count // pool.config.quantum)
-    position = ahead + _items_beside(pool, job, 1) if job.waiting.count else 0
-    eta_ms = _by_pace(job, now_ms)
-    if eta_ms is None:
-        eta_ms = _by_cost(pool, job, ahead + _items_beside(pool, job, turns) + job.outstanding)
-    return Standing(job.id, pool.level_of(job), position, eta_ms)
+    """Where ``job`` stands. O(levels · lanes), and O(clients) while these are few."""
+    level = pool.level_of(job)
+    above = sum(sum(shelf.items.values()) for shelf in pool.shelves[:level])
+    position = above + _beside(pool, job, pool.config.quantum) if job.waiting.count else 0
+    items = above + _beside(pool, job, job.client.items) + job.outstanding + _own_before(job)
+    return Standing(job.id, level, position, _eta_ms(pool, job, level, items, now_ms))
 
 
-def _items_above(pool: Pool, job: Job) -> int:
-    return sum(sum(pool.shelf(level).items.values()) for level in range(pool.level_of(job)))
+def _beside(pool: Pool, job: Job, turn: int) -> int:
+    """Items of other clients on its level that are served while its own client is served ``turn`` items."""
+    shelf = pool.shelves[pool.level_of(job)]
+    others = max(0, sum(shelf.items.values()) - job.client.items)
+    clients = len(shelf) - 1
+    if clients > CLIENTS_COUNTED_MAX:
+        return min(others, clients * turn)
+    return min(others, sum(min(client.items, turn) for client in shelf.clients(job.lane) if client is not job.client))
 
 
-def _items_beside(pool: Pool, job: Job, turns: int) -> int:
-    """Items of others on its own level that go before it had ``turns`` turns."""
-    shelf = pool.shelf(pool.level_of(job))
-    others = max(0, sum(shelf.items.values()) - job.waiting.count)
-    return min(others, max(0, len(shelf) - 1) * pool.config.quantum * max(1, turns))
+def _own_before(job: Job) -> int:
+    """Items of its own client's other jobs that take turns with it."""
+    queue = job.queue
+    if queue is None:
+        return 0
+    jobs = queue.jobs_of(job)
+    if len(jobs) > CLIENTS_COUNTED_MAX:
+        return queue.plain_items + queue.exempt_items - job.waiting.count
+    return sum(min(other.waiting.count, job.waiting.count) for other in jobs if other is not job)
 
 
-def _by_pace(job: Job, now_ms: float) -> float | None:
-    if job.done < min(PACE_ITEMS_LEAST, job.count // 2 + 1) or job.started_ms < 0.0:
+def _eta_ms(pool: Pool, job: Job, level: int, items: int, now_ms: float) -> float | None:
+    """The time for ``items`` at the recent price, with what is left of the workers beside more urgent work."""
+    price_ms = pool.price_ms.get(job.lane)
+    workers = pool.credits.serving(job.lane, level)
+    if price_ms is None or not workers:
         return None
-    pace_ms = (job.ended_ms - job.started_ms) / job.done
-    return max(0.0, job.outstanding * pace_ms - (now_ms - job.ended_ms))
-
-
-def _by_cost(pool: Pool, job: Job, items: int) -> float | None:
-    item_ms = pool.item_ms.get(job.lane, 0.0)
-    workers = pool.credits.serving(job.lane, pool.level_of(job))
-    return items * item_ms / workers if item_ms and workers else None
+    urgent = sum(meter.per_second(now_ms) for meter in pool.busy[:level]) / 1000.0 / workers
+    return items * price_ms / workers / (1.0 - min(urgent, URGENT_SHARE_MAX))
 
 
 def queues(pool: Pool, now_ms: float) -> list[QueueView]:

@@ -70,7 +70,7 @@ class ModelWorker:
         self._running: TrueBatch | None = None
         self._next: TrueBatch | None = None
         self._next_ready_ms = 0.0
-        self._urgent_ms = float("-inf")
+        self._came_ms: dict[int, float] = {}
         self.computing: list[int] = []
 
     @property
@@ -95,13 +95,12 @@ class ModelWorker:
         batch = self._truth.claimable(self.info.lanes, self.info.levels)
         if batch is not None:
             self._truth.claim(batch, self.info.name, self._clock.now_ms)
+            self._came_ms[batch.level] = self._clock.now_ms
             self._tell(BatchClaimed(batch.id, self.info.name, list(batch.dropped)))
         return batch
 
     def _start(self, batch: TrueBatch) -> None:
         if self.alive:
-            if batch.level == 0:
-                self._urgent_ms = self._clock.now_ms
             self._run_piece(batch, self._pieces(batch), [])
             self.look()
 
@@ -109,11 +108,18 @@ class ModelWorker:
         live = batch.live()
         if not live:
             return []
-        urgent = self._clock.now_ms - self._urgent_ms < URGENT_MEMORY_MS
-        budget = (URGENT_LOSS if urgent else QUIET_LOSS) * self.device.cost_ms(len(live))
-        count = min(len(live), 1 + int(budget / self.device.base_ms)) if self.device.preemptive else 1
+        count = self._piece_count(batch, len(live))
         edges = [round(piece * len(live) / count) for piece in range(count + 1)]
         return [live[a:b] for a, b in pairwise(edges)]
+
+    def _piece_count(self, batch: TrueBatch, images: int) -> int:
+        """Nothing is more urgent than level 0; below, cutting may cost more while something more urgent came lately."""
+        if not self.device.preemptive or batch.level == 0:
+            return 1
+        since_ms = self._clock.now_ms - URGENT_MEMORY_MS
+        urgent = any(level < batch.level and at_ms >= since_ms for level, at_ms in self._came_ms.items())
+        budget_ms = (URGENT_LOSS if urgent else QUIET_LOSS) * self.device.cost_ms(images)
+        return min(images, 1 + int(budget_ms / self.device.base_ms))
 
     def _run_piece(self, batch: TrueBatch, pieces: list[list[int]], ran: list[tuple[int, float]]) -> None:
         if not self.alive:

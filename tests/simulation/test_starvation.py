@@ -1,0 +1,80 @@
+"""Rule 8's bound: no job goes longer than A + T + F without a start, whatever else arrives."""
+
+import os
+import random
+
+import pytest
+
+from scheduler.core import CoreConfig
+from scheduler.simulate.bound import StarvationBound
+from scheduler.simulate.engine import LANE
+from scheduler.simulate.figures import play
+from scheduler.simulate.model_worker import Device
+from scheduler.simulate.workloads import overload
+from tests.simulation.chaos import LEASE_MS, Chaos, Mishaps, random_arrival
+
+SEEDS = 400 if os.environ.get("TENFOLD_SOAK") == "1" else 40
+SLOWEST = 1.2
+
+
+def _world(seed: int, deaths: int) -> tuple[Chaos, StarvationBound]:
+    dice = random.Random(seed)
+    config = CoreConfig(
+        epoch=1,
+        quantum=dice.choice([4, 10, 20]),
+        boost_after_ms=dice.choice([300.0, 2000.0]),
+        client_lead_ms=dice.choice([0.0, 500.0]),
+    )
+    world = Chaos(config, seed, Mishaps())
+    device = Device(dice.choice([1.0, 5.0]), dice.choice([2.0, 20.0]), overlap_below_ms=dice.choice([0.0, 30.0]))
+    bound = StarvationBound(world.core, device, world.latency_ms, slowest=SLOWEST)
+    checks = world.watch
+
+    def follow(event: object, decisions: list[object]) -> None:
+        checks(event, decisions)  # type: ignore[arg-type]  # what the engine hands on
+        bound(event, decisions, world.clock.now_ms)  # type: ignore[arg-type]
+
+    world.watch = follow  # type: ignore[assignment]
+    for number in range(dice.choice([2, 3]) if deaths else dice.choice([1, 1, 2])):
+        levels = [0] if number and dice.random() < 0.3 else [0, 1, 2]
+        world.add_worker(f"w{number}", device, levels=levels, jitter=lambda: dice.uniform(0.8, SLOWEST))
+    for _ in range(60):
+        world.send([random_arrival(dice, 6000.0, [LANE])])
+    for _ in range(deaths):
+        world.clock.at(dice.uniform(0, 6000.0), lambda: _kill_any(world, dice))
+    return world, bound
+
+
+def _kill_any(world: Chaos, dice: random.Random) -> None:
+    if world.workers:
+        world.kill(dice.choice(list(world.workers)))
+
+
+@pytest.mark.parametrize("deaths", [0, 2])
+def test_no_job_waits_longer_than_its_bound(deaths: int) -> None:
+    """Over arbitrary arrivals, worker counts and service times, and with leases lost, every aged job starts in time."""
+    waits = 0
+    for seed in range(SEEDS):
+        world, bound = _world(seed, deaths)
+        world.clock.run(600_000.0)
+        world.settled()
+        waits += len(bound.gaps)
+        for gap in bound.gaps:
+            allowed_ms = gap.bound_ms + deaths * (LEASE_MS + 2000.0)
+            assert gap.gap_ms <= allowed_ms, f"seed {seed}: {gap}"
+    assert waits > SEEDS, "the worlds starve nobody: they show nothing"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_low_job_under_overload_is_served_within_its_bound(seed: int) -> None:
+    """At 120 % of capacity for 60 s the low job ends, and each of its waits is within A + T + F."""
+    run = play(overload(seed), "mlfq")
+    assert run.waits_ms["low"][0] < 60_000.0
+    assert run.bound is not None
+    assert run.bound.gaps
+    assert all(gap.gap_ms <= gap.bound_ms for gap in run.bound.gaps)
+
+
+def test_strict_priority_has_no_such_bound() -> None:
+    """The same job under strict priority waits until the overload is over: the bound is the feedback queue's doing."""
+    assert play(overload(0), "strict").waits_ms["low"][0] > 60_000.0
