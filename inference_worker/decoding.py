@@ -8,6 +8,7 @@ several frames the first counts. All functions here may run in any number of thr
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -18,15 +19,26 @@ from torch import Tensor
 
 from inference_worker.jpeg import read_header
 
-try:
-    # Deprecated since torchvision 0.29, and by far the fastest decoder among what is installed anyway; when it is gone
-    # Pillow does it all, more slowly.
-    from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:  # pragma: no cover
-    decode_jpeg = None
-
 # The limit is our own, checked from each header before anything is decoded; Pillow's would only warn at first.
 Image.MAX_IMAGE_PIXELS = None
+
+_RGB = 3  # torchvision's number for it
+
+
+def _find_fast_decoder() -> Callable[[Tensor, int, bool], Tensor] | None:
+    """libjpeg-turbo as torchvision carries it, or None: torchvision means to drop it, and Pillow then does it all.
+
+    The operator itself, since its wrapper costs a small image half as much again, most of it on a warning.
+    """
+    try:
+        import torchvision.io  # noqa: F401 - loads the operator
+
+        return torch.ops.image.decode_jpeg
+    except (ImportError, AttributeError):
+        return None
+
+
+_decode_jpeg = _find_fast_decoder()
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _ORIENTATION = 0x0112
@@ -88,15 +100,14 @@ def sniff(raw: bytes) -> str:
 def _plain_jpeg(raw: bytes, pixels_max: int) -> Tensor | None:
     """By libjpeg-turbo, four times as fast and off the interpreter's lock; None where Pillow has to look closer."""
     header = read_header(raw)
-    if decode_jpeg is None or header is None or header.bits != 8 or header.components not in {1, 3}:
+    if _decode_jpeg is None or header is None or header.bits != 8 or header.components not in {1, 3}:
         return None
     _check_pixels(header.width, header.height, pixels_max)
     data = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
     try:
-        pixels: Tensor = decode_jpeg(data, mode=ImageReadMode.RGB, apply_exif_orientation=True)
+        return _decode_jpeg(data, _RGB, True)  # True: as its EXIF orientation says
     except RuntimeError:
         return None
-    return pixels
 
 
 def _by_pillow(raw: bytes, name: str, pixels_max: int) -> Tensor:

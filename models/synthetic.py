@@ -72,6 +72,8 @@ class SyntheticDetector:
         self.spec = describe(name, options)
         self.options = options
         self._nothing = torch.zeros(3, 1, 1, dtype=torch.uint8)
+        # Made once: tensors made anew for each image would cost time that is not in the model's known cost.
+        self._scores, self._class_ids = torch.tensor([self.SCORE]), torch.tensor([0])
 
     def prepare(self, image: Tensor, size: int) -> Prepared:
         """Keeps the image's geometry only: pixels would cost time that is not in the model's known cost."""
@@ -98,7 +100,7 @@ class SyntheticDetector:
             return Detections()
         width, height = letterbox.width, letterbox.height
         box = torch.tensor([[width / 4, height / 4, width * 3 / 4, height * 3 / 4]])
-        return Detections(box, torch.tensor([self.SCORE]), torch.tensor([0]))
+        return Detections(box, self._scores, self._class_ids)
 
 
 def _wait_until(moment: float) -> None:

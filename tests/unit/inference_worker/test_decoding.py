@@ -15,8 +15,7 @@ from inference_worker import decoding
 from inference_worker.decoding import DecodeError, decode_image
 from tests.unit.inference_worker.encoded import Pixels, blocks, encode, exif, without_adobe
 
-# torchvision announces the end of its decoders; ours falls back to Pillow when they are gone.
-pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding", "ignore:Corrupt EXIF")
+pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 
 ROOMY = 10**8
 PHOTO = blocks()
