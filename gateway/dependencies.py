@@ -15,6 +15,7 @@ from gateway.crud.clock import StoreClock
 from gateway.crud.drawing import Drawing
 from gateway.crud.intake import Intake
 from gateway.crud.jobs import Jobs
+from gateway.crud.spool import Spool
 from gateway.crud.uploads import UploadLimits
 from gateway.crud.values import Values
 from gateway.metrics import Metrics
@@ -24,6 +25,8 @@ from tenfold.store.gateway_store import Bounds, GatewayStore
 from tenfold.store.keys import Keys
 from tenfold.store.values_store import ValuesStore
 
+SPOOLED_BODIES_MAX = 4
+"""The archives that one process spools hold so many of the largest bodies together."""
 FSYNC_WITHIN_MS = 4000
 """With strict durability a submission waits so long for the disk: Redis syncs each second, and answers within 5 s."""
 
@@ -53,6 +56,7 @@ class Gateway:
         clock = StoreClock(store)
         catalog = Catalog(store, settings.model)
         limits = UploadLimits(settings.file_bytes_max, settings.pixels_max, settings.images_per_job_max)
+        spool = Spool(settings.spool_dir, SPOOLED_BODIES_MAX * settings.body_bytes_max)
         return cls(
             settings,
             client,
@@ -60,7 +64,7 @@ class Gateway:
             clock,
             catalog,
             Changes(store),
-            Intake(store, clock, catalog, Admission(store), limits, settings.body_bytes_max),
+            Intake(store, clock, catalog, Admission(store), limits, settings.body_bytes_max, spool),
             Drawing(store),
             Keyring.of(settings.api_keys, settings.trusted_proxies),
             Metrics(),

@@ -47,7 +47,12 @@ STATUS: Final[Mapping[type[BaseException], int]] = {
 }
 
 # Codes that are told apart from their class's status.
-STATUS_OF_CODE: Final[Mapping[str, int]] = {"empty_image": 400, "malformed_multipart": 400, "upload_stalled": 408}
+STATUS_OF_CODE: Final[Mapping[str, int]] = {
+    "empty_image": 400,
+    "malformed_multipart": 400,
+    "malformed_archive": 400,
+    "upload_stalled": 408,
+}
 
 _STORE_ERRORS: Final = (
     RedisConnectionError,

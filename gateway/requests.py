@@ -6,8 +6,8 @@ from gateway.crud.clients import Client
 from gateway.crud.intake import Sent
 
 
-def sent_by(request: Request, client: Client) -> Sent:
-    """The request as an upload; its body has not been read."""
+def sent_by(request: Request, client: Client, *, archives: bool = False) -> Sent:
+    """The request as an upload, which may be an archive with ``archives``; its body has not been read."""
     length = request.headers.get("content-length", "")
     return Sent(
         client,
@@ -17,6 +17,7 @@ def sent_by(request: Request, client: Client) -> Sent:
         request.stream(),
         route=request.url.path,
         idempotency_key=request.headers.get("idempotency-key"),
+        archives=archives,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.crud.archives import MEDIA_TYPES as ARCHIVE_TYPES
 from gateway.crud.fields import DEADLINE_MS_MAX, DETECTIONS_MAX, FILES
 from gateway.crud.intake import IMAGE_TYPES
 from gateway.crud.values import COUNT_MAX, WITHIN_S_MAX, WITHIN_S_MIN
@@ -371,6 +372,19 @@ UPLOAD: Final[dict[str, Any]] = {
     },
 }
 """How the routes that take images describe their body: a form, or one image as it is."""
+
+_BODY: Final[dict[str, Any]] = UPLOAD["requestBody"]
+SUBMIT: Final[dict[str, Any]] = {
+    **UPLOAD,
+    "requestBody": {
+        **_BODY,
+        "content": {
+            **_BODY["content"],
+            **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in ARCHIVE_TYPES},
+        },
+    },
+}
+"""The same for batch jobs, which may come as an archive, raw or as the form's only file."""
 
 PREFER: Final[dict[str, Any]] = {
     "name": "Prefer",

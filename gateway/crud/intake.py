@@ -13,13 +13,19 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from gateway.crud.admission import Admission
+from gateway.crud.archives import HEAD_BYTES, Tally, keep_images, kind_of
+from gateway.crud.archives import MEDIA_TYPES as ARCHIVE_TYPES
 from gateway.crud.catalog import Catalog
 from gateway.crud.clients import Client
 from gateway.crud.clock import StoreClock
 from gateway.crud.fields import FIELD_BYTES_MAX, FILES, Fields, InvalidField, Wishes
 from gateway.crud.idempotency import fingerprint, key_digest, twin_of
 from gateway.crud.multipart import MEDIA_TYPE, PartBegan, PartData, PartEvent, boundary_of, read_parts
+from gateway.crud.pulling import Pull
+from gateway.crud.spool import Spool
+from gateway.crud.tar_reading import count, inflate, read_tar
 from gateway.crud.uploads import Upload, UploadLimits
+from gateway.crud.zip_reading import read_zip
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
 from tenfold.contract.records import ItemMeta, Priority, Submission
 from tenfold.contract.states import JobState
@@ -39,6 +45,7 @@ class Sent:
         query: the query's pairs, in order.
         route: what the request is for; an idempotency key counts for one route.
         idempotency_key: the header's value, or None.
+        archives: whether an archive may stand for its images.
     """
 
     client: Client
@@ -48,6 +55,7 @@ class Sent:
     body: AsyncIterator[bytes]
     route: str = ""
     idempotency_key: str | None = None
+    archives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Intake:
     admission: Admission
     limits: UploadLimits
     body_bytes_max: int
+    spool: Spool
 
     async def receive(self, sent: Sent) -> Arrival:
         """Read the whole request; nothing is queued yet.
@@ -107,7 +116,11 @@ class Intake:
             held = await self._reserve(upload, sent)
             body = self._bounded(sent)
             if media == MEDIA_TYPE:
-                await _read_form(upload, fields, read_parts(body, boundary_of(sent.content_type)))
+                form = _Form(self, upload, fields, read_parts(body, boundary_of(sent.content_type)), sent.archives)
+                await form.read()
+            elif media in ARCHIVE_TYPES:
+                pull = Pull(body)
+                await self.unpack(upload, pull, kind_of(await pull.peek(HEAD_BYTES)) or "tar")
             else:
                 await self._read_raw(upload, body)
             return await self._compare(await self._arrive(upload, fields.wishes(), sent.client), fields.wishes(), held)
@@ -140,6 +153,23 @@ class Intake:
                 if upload.idempotency:
                     await self.store.release(upload.idempotency, upload.job_id)
 
+    async def unpack(self, upload: Upload, pull: Pull, kind: str) -> None:
+        """Take the images of an archive of this kind.
+
+        Raises:
+            RequestError: it is damaged, too large, or holds what is not taken; or there is no room for it.
+        """
+        if not upload.begun:
+            await self.admission.check(await upload.begin())
+        tally = Tally(self.limits.images_max, self.body_bytes_max)
+        if kind == "zip":
+            async with self.spool.holding(Pull(upload.alive_while(pull.pieces()))) as (file, tally.packed):
+                await keep_images(upload, read_zip(file, tally))
+        elif kind == "gzip":
+            await keep_images(upload, read_tar(Pull(count(inflate(pull, tally), tally, packed=False)), tally))
+        else:
+            await keep_images(upload, read_tar(Pull(count(pull.pieces(), tally, packed=True)), tally))
+
     async def _reserve(self, upload: Upload, sent: Sent) -> Reservation | None:
         """Reserve the request's idempotency key; who holds it already, or None."""
         if sent.idempotency_key is None:
@@ -167,12 +197,14 @@ class Intake:
 
     def _media_type(self, sent: Sent) -> str:
         media = sent.content_type.partition(";")[0].strip().lower()
-        if media != MEDIA_TYPE and media not in IMAGE_TYPES:
+        archives = ARCHIVE_TYPES if sent.archives else ()
+        if media not in {MEDIA_TYPE, *IMAGE_TYPES, *archives}:
+            also = f", or an archive as {', '.join(archives)}" if archives else ""
             raise UnsupportedMedia(
                 f"the content type is {media[:64] or 'missing'!r}; allowed: {MEDIA_TYPE} with {FILES!r}, "
-                f"or one image as {', '.join(IMAGE_TYPES)}"
+                f"or one image as {', '.join(IMAGE_TYPES)}{also}"
             )
-        if sent.length is not None and media != MEDIA_TYPE and sent.length > self.limits.file_bytes_max:
+        if sent.length is not None and media in IMAGE_TYPES and sent.length > self.limits.file_bytes_max:
             raise TooLarge(f"the file has more than {self.limits.file_bytes_max} bytes", code="file_too_large")
         if sent.length is not None and sent.length > self.body_bytes_max:
             raise self._body_too_large()
@@ -232,31 +264,51 @@ class Intake:
         return Arrival(submission, upload)
 
 
-async def _read_form(upload: Upload, fields: Fields, parts: AsyncIterator[PartEvent]) -> None:
-    """Files to ``upload``, fields to ``fields``, in whatever order they come."""
-    async for part in parts:
-        assert isinstance(part, PartBegan)
-        if part.name == FILES:
-            await _read_file(upload, part, parts)
-        else:
-            fields.check_name(part.name)
-            fields.add(part.name, await _read_text(part.name, parts))
+@dataclass(slots=True)
+class _Form:
+    """A form on its way in: files to ``upload``, fields to ``fields``, in whatever order they come."""
+
+    intake: Intake
+    upload: Upload
+    fields: Fields
+    parts: AsyncIterator[PartEvent]
+    archives: bool
+    _unpacked: bool = False
+
+    async def read(self) -> None:
+        async for part in self.parts:
+            assert isinstance(part, PartBegan)
+            if part.name == FILES:
+                await self._read_file(part)
+            else:
+                self.fields.check_name(part.name)
+                self.fields.add(part.name, await _read_text(part.name, self.parts))
+
+    async def _read_file(self, began: PartBegan) -> None:
+        pull = Pull(_data_of(self.parts))
+        head = await pull.peek(HEAD_BYTES if self.archives else 1)
+        # A form's empty file input comes as a part without a file's name and bytes; with bytes it is an image.
+        if not head and not began.filename:
+            return
+        kind = kind_of(head) if self.archives else ""
+        if self._unpacked or (kind and self.upload.metas):
+            raise InvalidField(FILES, "an archive comes alone, without other files", code="archive_not_alone")
+        if kind:
+            self._unpacked = True
+            await self.intake.unpack(self.upload, pull, kind)
+            return
+        self.upload.begin_image(began.filename or "")
+        async for piece in pull.pieces():
+            await self.upload.write(piece)
+        await self.upload.end_image()
 
 
-async def _read_file(upload: Upload, began: PartBegan, parts: AsyncIterator[PartEvent]) -> None:
-    begun = bool(began.filename)
-    if begun:
-        upload.begin_image(began.filename or "")
+async def _data_of(parts: AsyncIterator[PartEvent]) -> AsyncIterator[bytes]:
+    """The bytes of the part that began last, to its end."""
     async for part in parts:
         if not isinstance(part, PartData):
-            break
-        if not begun:
-            # A form's empty file input comes as a part without a file's name and bytes; with bytes it is an image.
-            upload.begin_image("")
-            begun = True
-        await upload.write(part.data)
-    if begun:
-        await upload.end_image()
+            return
+        yield part.data
 
 
 async def _read_text(name: str, parts: AsyncIterator[PartEvent]) -> str:

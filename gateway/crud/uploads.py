@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.crud.admission import Admission
 from gateway.crud.clock import StoreClock
 from gateway.crud.headers import HEAD_BYTES_MAX, MAGIC_BYTES, Header, check_pixels, read_header
+from gateway.crud.pulling import PIECE_BYTES_MAX
 from tenfold.contract.errors import RequestError, TooLarge
 from tenfold.contract.records import ItemError, ItemMeta, ItemResult
 from tenfold.store.gateway_store import GatewayStore, Queued, UploadStep
 
-PIECE_BYTES_MAX: Final = 256 * 1024
 FLUSH_S: Final = 5.0
 """A slow upload still shows that it lives this often."""
 NAME_CHARS_MAX: Final = 255
@@ -130,6 +130,13 @@ class Upload:
             ClientQueueFull, Unavailable: there is no room.
         """
         await self._flush(self.metas)
+
+    async def alive_while(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """``pieces``, which are no image yet; meanwhile the store is told that the upload lives."""
+        async for piece in pieces:
+            if self.kept and time.monotonic() - self._flushed_s > FLUSH_S:
+                await self._flush()
+            yield piece
 
     def rejections(self) -> dict[int, ItemResult]:
         """The refused images as results."""

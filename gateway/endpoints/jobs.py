@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from gateway.dependencies import Caller, JobDesk, Parts
 from gateway.replies import json_reply
 from gateway.requests import sent_by
-from gateway.schemas import UPLOAD, JobAnswer, JobsAnswer, TraceAnswer, problem_answers
+from gateway.schemas import SUBMIT, JobAnswer, JobsAnswer, TraceAnswer, problem_answers
 from tenfold.contract.states import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -16,17 +16,18 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 @router.post(
     "",
     summary="Submit a batch job",
-    openapi_extra=UPLOAD,
+    openapi_extra=SUBMIT,
     status_code=202,
     response_model=JobAnswer,
     responses=problem_answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
 async def submit(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
-    """Send `files` as a form; the answer is 202 with the job and its `Location`, at once.
+    """Send `files` as a form, or one `.zip`, `.tar` or `.tar.gz`; the answer is 202 with the job and its `Location`.
 
-    A bad image is that image's own error in the results.
+    Of an archive every file is an image but those that are hidden. A bad image is that image's own error in the
+    results.
     """
-    arrival = await parts.intake.receive(sent_by(request, caller))
+    arrival = await parts.intake.receive(sent_by(request, caller, archives=True))
     request.scope["tenfold.job"] = arrival.job_id
     if not arrival.twin:
         await parts.intake.submit(arrival)
