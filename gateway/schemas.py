@@ -194,8 +194,46 @@ class TotalsAnswer(_Schema):
     bytes_max: int
 
 
+class ShareAnswer(_Schema):
+    """What one job has in a batch."""
+
+    job: str | None = Field(description="Null where it is another key's.")
+    client: str = Field(description="Tells clients apart without naming them; changes with the leading scheduler.")
+    images: int
+
+
+class LiveBatchAnswer(_Schema):
+    """A batch that has not ended."""
+
+    id: str
+    lane: str
+    level: int
+    worker: str | None = Field(description="Who holds it; null while it waits in its RQ queue.")
+    images: int
+    for_ms: float = Field(description="For how long it has been held, or has waited in its RQ queue.")
+    shares: list[ShareAnswer]
+
+
+class SampleAnswer(_Schema):
+    """The system at one moment; lists are by level."""
+
+    at_ms: float = Field(description="Milliseconds since the epoch.")
+    arrived_per_s: float
+    done_per_s: float
+    waiting: list[int] = Field(description="Images in no batch.")
+    p50_ms: list[float | None] = Field(description="Median wait of the images that were claimed since the last sample.")
+    p99_ms: list[float | None]
+
+
+class HistoryAnswer(_Schema):
+    """The last minutes, the oldest sample first."""
+
+    every_ms: float
+    samples: list[SampleAnswer]
+
+
 class QueuesAnswer(_Schema):
-    """Depth, age and rates; `at` is when the scheduler told, null where none leads."""
+    """Depth, age, rates and live batches; `at` is when the scheduler told, null where none leads."""
 
     at: str | None
     leader: str | None
@@ -203,6 +241,12 @@ class QueuesAnswer(_Schema):
     drain_items_per_s: float | None
     queued: TotalsAnswer
     queues: list[QueueAnswer]
+    batches: list[LiveBatchAnswer]
+    turns: dict[str, int] = Field(
+        description="How often jobs sank, aged, moved, were held down or expired, and batches were preempted or lost, "
+        "since this scheduler leads."
+    )
+    history: HistoryAnswer
 
 
 _VALUE_EXAMPLE: Final = {"9f1c2d74-52a3-4c1e-8a50-0c3b1a1f6a2e": "2026-11-23T07:07:54.310919Z"}

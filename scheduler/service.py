@@ -17,9 +17,11 @@ from scheduler.core.core import Core
 from scheduler.core.decisions import Decision
 from scheduler.core.events import BatchRestored, CoreEvent, JobRestored, TimePassed, WorkerJoined
 from scheduler.dispatch import Dispatcher
+from scheduler.history import restored_history
 from scheduler.lease import Leadership
 from scheduler.reaper import Reaper
 from scheduler.status import Status
+from scheduler.tally import Tally
 from scheduler.values import DueValues
 from tenfold.contract.errors import LeadershipLost
 from tenfold.contract.events import ValuesRequested
@@ -95,7 +97,8 @@ class Leading:
         self._clock = RedisClock(parts.store.client)
         self._core = parts.make_core(int(self._token))
         self._carrier = Carrier(parts.store, parts.dispatcher)
-        self._status = Status(self._token, parts.store.keys)
+        self._tally = Tally()
+        self._status = Status(self._token, parts.store.keys, self._tally, restored_history(parts.store.published()))
         self._events = EventReader(parts.store.client, parts.store.keys.events)
         self._read = b"0-0"
         self._sweep_due_s = 0.0
@@ -144,7 +147,10 @@ class Leading:
 
     def _decide(self, events: Sequence[CoreEvent], now_ms: float) -> list[Decision]:
         self._carrier.note(events)
-        return self._core.handle_all([*events, TimePassed()], now_ms)
+        self._tally.note(events, self._core.batches, now_ms)
+        decisions = self._core.handle_all([*events, TimePassed()], now_ms)
+        self._tally.note_decided(decisions)
+        return decisions
 
     def _patience_ms(self) -> float:
         due_s = min(self._sweep_due_s, self._publish_due_s) - time.monotonic()

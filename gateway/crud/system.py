@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 
 import msgspec
 
 from gateway.crud.catalog import Catalog
+from gateway.crud.clients import Client
 from gateway.crud.jobs import iso
 from tenfold.contract.errors import RequestError, Unavailable
 from tenfold.contract.records import WorkerInfo
@@ -30,12 +32,99 @@ class QueueBody(msgspec.Struct, frozen=True):
     capacity_per_s: float | None = None
 
 
-class _Status(msgspec.Struct, frozen=True):
+class _Share(msgspec.Struct, frozen=True):
+    job: str
+    client: str
+    images: int
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    id: str
+    lane: str
+    level: int
+    worker: str | None
+    images: int
+    for_ms: float
+    shares: list[_Share]
+
+
+class HistogramBody(msgspec.Struct, frozen=True):
+    """A histogram of one lane and level: upper bounds, cumulated counts (the last is all), the sum."""
+
+    lane: str
+    level: int
+    bounds: list[float]
+    counts: list[int]
+    sum: float
+
+
+class PreemptedBody(msgspec.Struct, frozen=True):
+    """How many batches of a lane and level made way for something more urgent."""
+
+    lane: str
+    level: int
+    count: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What the leader counted since it leads; ``turns`` are by what the scheduler did with a job."""
+
+    turns: dict[str, int] = {}
+    preempted: list[PreemptedBody] = []
+    wait_s: list[HistogramBody] = []
+    service_s: list[HistogramBody] = []
+    fill_items: list[HistogramBody] = []
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """The system at one moment; the lists are by level."""
+
+    at_ms: float
+    arrived_per_s: float
+    done_per_s: float
+    waiting: list[int]
+    p50_ms: list[float | None]
+    p99_ms: list[float | None]
+
+
+class HistoryBody(msgspec.Struct, frozen=True):
+    """The last minutes, the oldest sample first."""
+
+    every_ms: float = 0.0
+    samples: list[Sample] = []
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What a scheduler published last; all of it missing where none has for some seconds."""
+
     at_ms: float | None = None
     leader: str | None = None
     jobs: int | None = None
     drain_items_per_s: float | None = None
     queues: list[QueueBody] = []
+    batches: list[_Batch] = []
+    counts: Counts = msgspec.field(default_factory=Counts)
+    history: HistoryBody = msgspec.field(default_factory=HistoryBody)
+
+
+class ShareBody(msgspec.Struct, frozen=True):
+    """What a job has in a batch. Of others' jobs, only that they are somebody's: ``job`` is null."""
+
+    job: str | None
+    client: str
+    images: int
+
+
+class BatchBody(msgspec.Struct, frozen=True):
+    """A batch that has not ended: in its RQ queue, or held by ``worker``, for ``for_ms``."""
+
+    id: str
+    lane: str
+    level: int
+    worker: str | None
+    images: int
+    for_ms: float
+    shares: list[ShareBody]
 
 
 class TotalsBody(msgspec.Struct, frozen=True):
@@ -56,6 +145,9 @@ class QueuesBody(msgspec.Struct, frozen=True):
     drain_items_per_s: float | None
     queued: TotalsBody
     queues: list[QueueBody]
+    batches: list[BatchBody]
+    turns: dict[str, int]
+    history: HistoryBody
 
 
 class WorkerBody(msgspec.Struct, frozen=True):
@@ -161,18 +253,44 @@ async def list_models(store: GatewayStore, catalog: Catalog, lost_after_ms: floa
     ]
 
 
-async def show_queues(store: GatewayStore) -> QueuesBody:
-    """What waits where, as the scheduler last told."""
-    told = msgspec.convert(await store.status() or {}, _Status, strict=False)
-    queued = await store.queued("")
+async def read_status(store: GatewayStore) -> Status:
+    """What the scheduler last told."""
+    return msgspec.convert(await store.status() or {}, Status, strict=False)
+
+
+async def show_queues(store: GatewayStore, viewer: Client) -> QueuesBody:
+    """What waits where and what is under way, as the scheduler last told and ``viewer`` may see it."""
+    told = await read_status(store)
     return QueuesBody(
         None if told.at_ms is None else iso(told.at_ms),
         told.leader,
         told.jobs,
         told.drain_items_per_s,
-        TotalsBody(queued.items, queued.bytes, store.bounds.items_max, store.bounds.bytes_max),
+        await show_totals(store),
         told.queues,
+        [_batch(batch, viewer, told.leader or "") for batch in told.batches],
+        {**told.counts.turns, "preempted": sum(one.count for one in told.counts.preempted)},
+        told.history,
     )
+
+
+async def show_totals(store: GatewayStore) -> TotalsBody:
+    """What is queued of everybody, and the bounds."""
+    queued = await store.queued("")
+    return TotalsBody(queued.items, queued.bytes, store.bounds.items_max, store.bounds.bytes_max)
+
+
+def _batch(batch: _Batch, viewer: Client, leader: str) -> BatchBody:
+    shares = [
+        ShareBody(share.job if viewer.owns(share.client) else None, alias(share.client, leader), share.images)
+        for share in batch.shares
+    ]
+    return BatchBody(batch.id, batch.lane, batch.level, batch.worker, batch.images, batch.for_ms, shares)
+
+
+def alias(client: str, salt: str) -> str:
+    """A short name that tells clients apart without naming them."""
+    return hashlib.blake2s(client.encode(), key=salt.encode()[:32], digest_size=2).hexdigest()
 
 
 async def check_ready(store: GatewayStore, catalog: Catalog, lost_after_ms: float) -> None:

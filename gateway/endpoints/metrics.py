@@ -4,8 +4,8 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
-from gateway.crud.gauges import system_registry
-from gateway.crud.system import living_workers, show_queues
+from gateway.crud.gauges import Standing, system_registry
+from gateway.crud.system import living_workers, read_status, show_totals
 from gateway.dependencies import Parts, caller_of
 
 # Depths and rates tell a stranger how the house does: where keys are on, this asks for one too.
@@ -16,7 +16,12 @@ router = APIRouter(tags=["health"], dependencies=[Depends(caller_of)])
 async def metrics(parts: Parts) -> Response:
     """This process's requests, and the system's queues and workers; without Redis, the former alone."""
     try:
-        system = system_registry(await show_queues(parts.store), await living_workers(parts.store, parts.lost_after_ms))
+        standing = Standing(
+            await read_status(parts.store),
+            await show_totals(parts.store),
+            await living_workers(parts.store, parts.lost_after_ms),
+        )
     except (RedisError, OSError):
-        system = system_registry(None, [])
+        standing = None
+    system = system_registry(standing)
     return Response(generate_latest(parts.metrics.registry) + generate_latest(system), media_type=CONTENT_TYPE_LATEST)

@@ -188,6 +188,10 @@ class SchedulerStore:
             pipe.expire(self.keys.standing, 5)
         pipe.execute()
 
+    def published(self) -> bytes | None:
+        """What a scheduler published last, or None where none has for some seconds."""
+        return cast("bytes | None", self.client.get(self.keys.status))
+
     # What to take back
 
     def reap(self, token: str, limit: int = 100) -> list[str]:
