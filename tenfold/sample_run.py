@@ -3,15 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from rich.table import Table
 
 import tenfold
 from tenfold.annotate import annotate
-from tenfold.client import ImageResult, Options, Tenfold, Upload
-
-PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+from tenfold.client import ImageResult, Tenfold
+from tenfold.client.uploads import PICTURE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +33,7 @@ def sample_pictures() -> list[Path]:
 def run_samples(client: Tenfold, pictures: list[Path], folder: Path) -> list[Sample]:
     """Send `pictures` as one request, draw what was found into `folder`. Raises ClientError and OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    job = client.detect([Upload.of(path) for path in pictures], Options(), wait_s=60)
-    if job.results is None:
-        for _ in client.watch(job.id, timeout_s=300):
-            pass
-    results = list(client.results(job.id)) if job.results is None else job.results
+    results = client.detect(pictures, wait_s=300).results or []
     return [
         Sample(pictures[result.index], result, save_annotated(pictures[result.index], result, folder))
         for result in results

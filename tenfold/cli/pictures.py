@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from tenfold.client import Upload
-from tenfold.sample_run import PICTURE_SUFFIXES
+from tenfold.client.uploads import PICTURE_SUFFIXES, in_folder
 
 # One body stays well under the service's limit of 256 MiB, one job under 10 000 images.
 JOB_BYTES_MAX: Final = 200 * 2**20
@@ -46,7 +46,7 @@ def _expand(name: str) -> Iterator[Upload]:
         return
     path = Path(name)
     if path.is_dir():
-        yield from (Upload(str(inner.relative_to(path)), inner) for inner in _pictures_in(path))
+        yield from in_folder(path)
     elif path.is_file():
         yield Upload.of(path)
     elif matches := sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 - patterns may be absolute
@@ -54,7 +54,3 @@ def _expand(name: str) -> Iterator[Upload]:
             yield from _expand(match)
     else:
         raise typer.BadParameter(f"{name} is no file, folder or pattern that matches any")
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())

@@ -1,204 +1,36 @@
-"""The client that the commands use: `Tenfold(url)`, synchronous, with typed results.
-
-    >>> client = Tenfold("http://127.0.0.1:8000")
-    >>> for image in client.detect([Upload.of("photo.jpg")]).results:
-    ...     print(image.name, image.detections)
-
-Errors are one tree: ClientError, of which NotReachable says that nobody answered, ApiError that the service refused
-(with the problem document's words), and WaitRanOut that a job took longer than the caller wanted to wait.
-"""
+"""`Tenfold`: the client for programs that wait."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 import msgspec
 
-from tenfold.contract.errors import TenfoldError
-from tenfold.contract.records import BatchInfo, Detection, ItemError, Timing
-
-DEFAULT_URL: Final = "http://127.0.0.1:8000"
-FINAL_STATES: Final = frozenset({"succeeded", "failed", "canceled", "expired"})
+from tenfold.client import calls
+from tenfold.client.calls import Call
+from tenfold.client.connection import Connection
+from tenfold.client.errors import ClientError
+from tenfold.client.events import Event, ResultCommitted, StateChanged, Trail, job_after, moment_after
+from tenfold.client.records import ImageResult, Job, JobPage
+from tenfold.client.retries import NONE, Attempts, Retries, as_ours
+from tenfold.client.uploads import Options, Pictures, uploads_of
 
 T = TypeVar("T")
 
-
-class ClientError(TenfoldError):
-    """A request of ours that did not lead to an answer we can use."""
-
-
-class NotReachable(ClientError):
-    """Nobody answered at the address."""
-
-
-class WaitRanOut(ClientError):
-    """A job was not done in the time that the caller gave it; it goes on."""
-
-
-class ApiError(ClientError):
-    """The service refused. `status` is HTTP's, `problem` the problem document (may be empty)."""
-
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        title, detail = problem.get("title") or f"HTTP {status}", problem.get("detail")
-        super().__init__(f"{title}: {detail}" if detail else str(title))
-        self.status = status
-        self.problem = problem
-
-
-class ImageCounts(msgspec.Struct, frozen=True):
-    """How many images a job has, and what became of them so far."""
-
-    total: int
-    done: int = 0
-    failed: int = 0
-
-
-class ImageResult(msgspec.Struct, frozen=True):
-    """What became of one image. Either `detections` or `error` is None; boxes are in the image's own pixels."""
-
-    index: int
-    name: str = ""
-    width: int | None = None
-    height: int | None = None
-    detections: list[Detection] | None = None
-    error: ItemError | None = None
-    attempts: int = 1
-    timing: Timing | None = None
-    batch: BatchInfo | None = None
-
-
-class Job(msgspec.Struct, frozen=True):
-    """A job as the service tells it; `results` is there when a detect request was answered in time."""
-
-    id: str
-    state: str
-    images: ImageCounts
-    model: str = ""
-    priority: str = "normal"
-    level: int | None = None
-    position: int | None = None
-    eta_ms: float | None = None
-    created_at: str | None = None
-    started_at: str | None = None
-    finished_at: str | None = None
-    error: Any = None
-    results: list[ImageResult] | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether its state can no longer change."""
-        return self.state in FINAL_STATES
-
-
-class JobPage(msgspec.Struct, frozen=True):
-    """Jobs, newest first, and where the next page begins (None at the end)."""
-
-    jobs: list[Job]
-    next_cursor: str | None = None
-
-
-class _ResultPage(msgspec.Struct, frozen=True):
-    results: list[ImageResult]
-    next_cursor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An image to send: what it is called, and its bytes or the file that has them."""
-
-    name: str
-    source: Path | bytes
-
-    @classmethod
-    def of(cls, path: str | Path) -> Self:
-        """The file at `path`, named by its last part."""
-        return cls(Path(path).name, Path(path))
-
-    @property
-    def size(self) -> int:
-        """Its bytes, counted."""
-        return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
-
-    def read(self) -> bytes:
-        """Its bytes."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-
-    def body(self) -> Any:
-        """What httpx sends: the bytes, or a file that is opened when its turn comes."""
-        return self.source if isinstance(self.source, bytes) else _LazyFile(self.source)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What may be asked for with images; None leaves it to the service."""
-
-    model: str | None = None
-    conf: float | None = None
-    iou: float | None = None
-    max_detections: int | None = None
-    imgsz: int | None = None
-    priority: str | None = None
-    deadline_ms: int | None = None
-
-    def fields(self) -> dict[str, str]:
-        """Those that were given, as form fields."""
-        names = self.__dataclass_fields__
-        return {name: str(value) for name in names if (value := getattr(self, name)) is not None}
-
-
-class _LazyFile:
-    """A file that is opened when its turn to be sent comes, so that a job of thousands needs one descriptor."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._size = path.stat().st_size
-        self._at = 0
-        self._file: IO[bytes] | None = None
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = (0, self._at, self._size)[whence] + offset
-        self.close()
-        return self._at
-
-    def read(self, count: int = -1) -> bytes:
-        if self._file is None:
-            self._file = self._path.open("rb")
-            self._file.seek(self._at)
-        # Never more than was announced: a file that grows meanwhile must not break the body's length.
-        left = self._size - self._at
-        chunk = self._file.read(left if count < 0 else min(count, left))
-        self._at += len(chunk)
-        if not chunk:
-            self.close()
-        return chunk
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+POLL_S = 0.25
 
 
 @dataclass(slots=True)
-class Tenfold:
+class Tenfold(Connection):
     """A running Tenfold at `url`. A context manager; every method raises ClientError."""
 
-    url: str = DEFAULT_URL
-    api_key: str | None = None
-    connect_timeout_s: float = 5.0
-    read_timeout_s: float = 120.0
     _http: httpx.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        timeout = httpx.Timeout(self.read_timeout_s, connect=self.connect_timeout_s)
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        self._http = httpx.Client(**self._http_arguments())
 
     def __enter__(self) -> Self:
         return self
@@ -212,125 +44,159 @@ class Tenfold:
         """Give up the connections."""
         self._http.close()
 
-    def detect(self, images: Sequence[Upload], options: Options | None = None, *, wait_s: float = 30.0) -> Job:
-        """Send images and wait up to `wait_s` for their results; a job without `results` is still at work.
+    def detect(self, images: Pictures, options: Options | None = None, *, wait_s: float | None = None) -> Job:
+        """Send images and wait for their results, which stand in the job's `results` in the order of the images.
 
-        A single image that cannot be used raises ApiError; among several, it is that image's own error.
+        A single image that cannot be used raises ApiError; among several, it is that image's own error. Raises
+        WaitRanOut after `wait_s` (None: as long as it takes); the job then goes on.
         """
-        prefer = {"Prefer": f"wait={wait_s:g}"}
-        return self._send_images("/v1/detect", images, options, prefer, timeout_s=wait_s + self.read_timeout_s)
+        give_up_at_s = moment_after(wait_s)
+        job = self._run(calls.detect(uploads_of(images), options, wait_s))
+        if job.results is not None:
+            return job
+        return self._finish(Trail(self.url, job.id, give_up_at_s))
 
-    def submit(self, images: Sequence[Upload], options: Options | None = None) -> Job:
-        """Send images as a batch job and return at once."""
-        return self._send_images("/v1/jobs", images, options, {}, timeout_s=None)
+    def submit(self, images: Pictures, options: Options | None = None, *, idempotency_key: str | None = None) -> Job:
+        """Send images as a batch job and return at once. The same key again gives the same job."""
+        return self._run(calls.submit(uploads_of(images), options, idempotency_key))
 
     def job(self, job_id: str) -> Job:
         """One job as it is now."""
-        return self._decode(self._request("GET", f"/v1/jobs/{_part(job_id)}"), Job)
+        return self._run(calls.job(job_id))
 
     def jobs(self, *, state: str | None = None, limit: int | None = None, cursor: str | None = None) -> JobPage:
         """A page of jobs, newest first."""
-        query = {"state": state, "limit": limit, "cursor": cursor}
-        params = {name: value for name, value in query.items() if value is not None}
-        return self._decode(self._request("GET", "/v1/jobs", params=params), JobPage)
+        return self._run(calls.jobs(state, limit, cursor))
 
     def results(self, job_id: str) -> Iterator[ImageResult]:
         """The results so far, in index order, all pages."""
         cursor: str | None = None
         while True:
-            params = {} if cursor is None else {"cursor": cursor}
-            page = self._decode(self._request("GET", f"/v1/jobs/{_part(job_id)}/results", params=params), _ResultPage)
+            page = self._run(calls.results(job_id, cursor))
             yield from page.results
             cursor = page.next_cursor
             if cursor is None:
                 return
 
     def results_as(self, job_id: str, form: str) -> bytes:
-        """The results in one of the service's formats, such as `ndjson`, as bytes."""
-        return self._request("GET", f"/v1/jobs/{_part(job_id)}/results", params={"format": form}).content
+        """The results in one of the service's formats (ndjson, coco, yolo, csv), as bytes."""
+        return self._run(calls.results_as(job_id, form))
+
+    def picture(self, job_id: str, index: int) -> bytes:
+        """An image with its boxes drawn, as PNG, while the service keeps it."""
+        return self._run(calls.picture(job_id, index))
 
     def trace(self, job_id: str) -> list[dict[str, Any]]:
         """What the scheduler did with a job, in order."""
-        return list(self.get(f"/v1/jobs/{_part(job_id)}/trace").get("trace") or [])
+        return list(self._run(calls.trace(job_id)).get("trace") or [])
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; one that is over stays as it is."""
-        return self._decode(self._request("DELETE", f"/v1/jobs/{_part(job_id)}"), Job)
+        return self._run(calls.cancel(job_id))
 
-    def watch(self, job_id: str, *, every_s: float = 0.25, timeout_s: float | None = None) -> Iterator[Job]:
-        """The job again and again until it is final. Raises WaitRanOut after `timeout_s`."""
-        give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            job = self.job(job_id)
-            yield job
-            if job.is_final:
-                return
-            if give_up_at is not None and time.monotonic() >= give_up_at:
-                raise WaitRanOut(f"job {job_id} is {job.state} after {timeout_s:g} s and goes on")
-            time.sleep(every_s)
+    def events(self, job_id: str, *, timeout_s: float | None = None, every_s: float = POLL_S) -> Iterator[Event]:
+        """What happens to a job until it is final, without a gap and nothing twice; a broken line is taken up again.
+
+        Where no stream comes through, the job is asked for every `every_s`. Raises WaitRanOut after `timeout_s`.
+        """
+        yield from self._follow(Trail(self.url, job_id, moment_after(timeout_s)), every_s)
+
+    def watch(self, job_id: str, *, every_s: float = POLL_S, timeout_s: float | None = None) -> Iterator[Job]:
+        """The job each time something about it changed, until it is final. Raises WaitRanOut after `timeout_s`."""
+        job: Job | None = None
+        for event in self._follow(Trail(self.url, job_id, moment_after(timeout_s), with_results=False), every_s):
+            before, job = job, job_after(job, event)
+            if job is not None and job != before:
+                yield job
+
+    def as_completed(self, job_id: str, *, timeout_s: float | None = None) -> Iterator[ImageResult]:
+        """Each image's result once it is there, in the order of their ends. Raises WaitRanOut after `timeout_s`."""
+        for event in self.events(job_id, timeout_s=timeout_s):
+            if isinstance(event, ResultCommitted):
+                yield event.result
 
     def get(self, path: str) -> dict[str, Any]:
         """Any other route's JSON object, as plain values."""
-        return self._decode(self._request("GET", path), dict)
+        return self._run(calls.get(path))
 
     def call(self, method: str, path: str, kind: type[T], *, json: Any = None, **params: Any) -> T:
         """Any other route, its answer as a `kind`; `json` is the body, `params` the query."""
-        return self._decode(self._request(method, path, json=json, params=params), kind)
+        return self._run(Call(method, path, kind, params=params, json=json, repeatable=method == "GET"))
 
     def is_ready(self) -> bool:
         """Whether the service says that it can work: Redis, a scheduler and a worker are there."""
         try:
-            self._request("GET", "/readyz", timeout=5.0)
+            self._run(calls.get("/readyz"), NONE)
         except ClientError:
             return False
         return True
 
-    def _send_images(
-        self,
-        path: str,
-        images: Sequence[Upload],
-        options: Options | None,
-        headers: dict[str, str],
-        timeout_s: float | None,
-    ) -> Job:
-        files = [("files", (image.name, image.body(), "application/octet-stream")) for image in images]
-        data = options.fields() if options else {}
-        timeout = httpx.Timeout(timeout_s, connect=self.connect_timeout_s, write=self.read_timeout_s)
-        reply = self._request("POST", path, data=data, files=files, headers=headers, timeout=timeout)
-        return self._decode(reply, Job)
+    def _run(self, call: Call[T], retries: Retries | None = None) -> T:
+        attempts = Attempts(self.url, call, self.retries if retries is None else retries, self._reached)
+        while True:
+            failed: Exception | httpx.Response
+            try:
+                asked = self._http.build_request(**call.request(self.connect_timeout_s, self.read_timeout_s))
+                failed = reply = self._http.send(asked)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                failed, wait_s = error, attempts.after_error(error)
+            else:
+                self._reached = True
+                again_s = attempts.after_reply(reply)
+                if again_s is None:
+                    return call.read(reply)
+                wait_s = again_s
+            self._tell_of_retry(self._why(failed), wait_s)
+            time.sleep(wait_s)
 
-    def _request(self, method: str, path: str, **extra: Any) -> httpx.Response:
-        try:
-            reply = self._http.request(method, path, **extra)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise NotReachable(
-                f"no Tenfold answers at {self.url} ({error}); start one with `tenfold up`, or name another with --url"
-            ) from error
-        except httpx.TimeoutException as error:
-            raise WaitRanOut(f"{self.url} did not answer {method} {path} in time") from error
-        except httpx.HTTPError as error:
-            raise NotReachable(f"the connection to {self.url} broke off: {type(error).__name__} {error}") from error
+    def _follow(self, trail: Trail, every_s: float = POLL_S) -> Iterator[Event]:
+        while not trail.is_over:
+            if trail.must_poll:
+                yield from self._poll(trail, every_s)
+                return
+            try:
+                request = self._http.build_request(**trail.request(self.connect_timeout_s))
+                reply = self._http.send(request, stream=True)
+                try:
+                    yield from self._read(reply, trail)
+                finally:
+                    reply.close()
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if not self._reached:
+                    raise as_ours(error, self.url, calls.get(trail.job_id)) from error
+                time.sleep(trail.broke(error))
+            else:
+                if trail.needs_stream:
+                    time.sleep(trail.broke())
+
+    def _read(self, reply: httpx.Response, trail: Trail) -> Iterator[Event]:
+        self._reached = True
         if reply.is_error:
-            raise ApiError(reply.status_code, _problem(reply))
-        return reply
+            reply.read()
+        if trail.opened(reply):
+            for chunk in reply.iter_bytes():
+                yield from trail.read(chunk)
+                if trail.is_over:
+                    return
 
-    def _decode(self, reply: httpx.Response, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(reply.content, type=kind)
-        except msgspec.DecodeError as error:
-            raise ClientError(f"{reply.request.url} answered with something that is not Tenfold's: {error}") from error
+    def _poll(self, trail: Trail, every_s: float) -> Iterator[Event]:
+        while True:
+            job = self.job(trail.job_id)
+            results = list(self.results(trail.job_id)) if trail.wants_results(job) else []
+            yield from trail.polled(job, results)
+            if trail.is_over:
+                return
+            trail.check_time()
+            time.sleep(every_s)
 
-
-def _part(job_id: str) -> str:
-    # An id is one part of a path, whatever a person typed.
-    if not job_id or any(c in job_id for c in "/?#%\\") or job_id in {".", ".."}:
-        raise ApiError(404, {"title": "Not Found", "detail": f"{job_id!r} is no job's id"})
-    return job_id
-
-
-def _problem(reply: httpx.Response) -> dict[str, Any]:
-    try:
-        problem = reply.json()
-    except ValueError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
+    def _finish(self, trail: Trail) -> Job:
+        """The job at its end, with all results."""
+        results: dict[int, ImageResult] = {}
+        job: Job | None = None
+        for event in self._follow(trail):
+            if isinstance(event, ResultCommitted):
+                results[event.result.index] = event.result
+            elif isinstance(event, StateChanged):
+                job = event.job
+        job = self.job(trail.job_id) if job is None else job
+        return msgspec.structs.replace(job, results=[results[index] for index in sorted(results)])

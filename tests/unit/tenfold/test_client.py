@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tenfold.client import ApiError, ClientError, NotReachable, Options, Tenfold, Upload, WaitRanOut
+from tenfold.client import ApiError, ClientError, NotReachable, Options, Retries, Tenfold, Upload, WaitRanOut
 from tests.unit.tenfold.canned_service import CannedService, broken, canned_service, found, job
 
 
@@ -79,10 +79,10 @@ def test_problem_document_becomes_an_error_with_its_words(service: CannedService
     assert refused.value.status == 422
 
 
-def test_error_without_a_problem_document_keeps_its_status(service: CannedService, client: Tenfold) -> None:
+def test_error_without_a_problem_document_keeps_its_status(service: CannedService) -> None:
     """A proxy's page instead of a problem document still gives the status."""
     service.reply("GET", "/v1/jobs", b"<html>Bad Gateway", status=502)
-    with pytest.raises(ApiError, match="HTTP 502"):
+    with Tenfold(service.url, retries=Retries(times=0)) as client, pytest.raises(ApiError, match="HTTP 502"):
         client.jobs()
 
 

@@ -1,0 +1,214 @@
+"""`AsyncTenfold`: the client for programs on asyncio; each method does what its twin in `blocking` does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+
+from tenfold.client import calls
+from tenfold.client.calls import Call
+from tenfold.client.connection import Connection
+from tenfold.client.errors import ClientError
+from tenfold.client.events import Event, ResultCommitted, StateChanged, Trail, job_after, moment_after
+from tenfold.client.records import ImageResult, Job, JobPage
+from tenfold.client.retries import NONE, Attempts, Retries, as_ours
+from tenfold.client.uploads import Options, Pictures, uploads_of
+
+T = TypeVar("T")
+
+POLL_S = 0.25
+
+
+@dataclass(slots=True)
+class AsyncTenfold(Connection):
+    """A running Tenfold at `url`. An asynchronous context manager; every method raises ClientError."""
+
+    _http: httpx.AsyncClient = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._http = httpx.AsyncClient(**self._http_arguments())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give up the connections."""
+        await self._http.aclose()
+
+    async def detect(self, images: Pictures, options: Options | None = None, *, wait_s: float | None = None) -> Job:
+        """Send images and wait for their results, which stand in the job's `results` in the order of the images.
+
+        A single image that cannot be used raises ApiError; among several, it is that image's own error. Raises
+        WaitRanOut after `wait_s` (None: as long as it takes); the job then goes on.
+        """
+        give_up_at_s = moment_after(wait_s)
+        job = await self._run(calls.detect(await asyncio.to_thread(uploads_of, images), options, wait_s))
+        if job.results is not None:
+            return job
+        return await self._finish(Trail(self.url, job.id, give_up_at_s))
+
+    async def submit(
+        self, images: Pictures, options: Options | None = None, *, idempotency_key: str | None = None
+    ) -> Job:
+        """Send images as a batch job and return at once. The same key again gives the same job."""
+        return await self._run(calls.submit(await asyncio.to_thread(uploads_of, images), options, idempotency_key))
+
+    async def job(self, job_id: str) -> Job:
+        """One job as it is now."""
+        return await self._run(calls.job(job_id))
+
+    async def jobs(self, *, state: str | None = None, limit: int | None = None, cursor: str | None = None) -> JobPage:
+        """A page of jobs, newest first."""
+        return await self._run(calls.jobs(state, limit, cursor))
+
+    async def results(self, job_id: str) -> AsyncIterator[ImageResult]:
+        """The results so far, in index order, all pages."""
+        cursor: str | None = None
+        while True:
+            page = await self._run(calls.results(job_id, cursor))
+            for result in page.results:
+                yield result
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def results_as(self, job_id: str, form: str) -> bytes:
+        """The results in one of the service's formats (ndjson, coco, yolo, csv), as bytes."""
+        return await self._run(calls.results_as(job_id, form))
+
+    async def picture(self, job_id: str, index: int) -> bytes:
+        """An image with its boxes drawn, as PNG, while the service keeps it."""
+        return await self._run(calls.picture(job_id, index))
+
+    async def trace(self, job_id: str) -> list[dict[str, Any]]:
+        """What the scheduler did with a job, in order."""
+        return list((await self._run(calls.trace(job_id))).get("trace") or [])
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel a job; one that is over stays as it is."""
+        return await self._run(calls.cancel(job_id))
+
+    async def events(
+        self, job_id: str, *, timeout_s: float | None = None, every_s: float = POLL_S
+    ) -> AsyncIterator[Event]:
+        """What happens to a job until it is final, without a gap and nothing twice; a broken line is taken up again.
+
+        Where no stream comes through, the job is asked for every `every_s`. Raises WaitRanOut after `timeout_s`.
+        """
+        async for event in self._follow(Trail(self.url, job_id, moment_after(timeout_s)), every_s):
+            yield event
+
+    async def watch(
+        self, job_id: str, *, every_s: float = POLL_S, timeout_s: float | None = None
+    ) -> AsyncIterator[Job]:
+        """The job each time something about it changed, until it is final. Raises WaitRanOut after `timeout_s`."""
+        job: Job | None = None
+        async for event in self._follow(Trail(self.url, job_id, moment_after(timeout_s), with_results=False), every_s):
+            before, job = job, job_after(job, event)
+            if job is not None and job != before:
+                yield job
+
+    async def as_completed(self, job_id: str, *, timeout_s: float | None = None) -> AsyncIterator[ImageResult]:
+        """Each image's result once it is there, in the order of their ends. Raises WaitRanOut after `timeout_s`."""
+        async for event in self.events(job_id, timeout_s=timeout_s):
+            if isinstance(event, ResultCommitted):
+                yield event.result
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Any other route's JSON object, as plain values."""
+        return await self._run(calls.get(path))
+
+    async def call(self, method: str, path: str, kind: type[T], *, json: Any = None, **params: Any) -> T:
+        """Any other route, its answer as a `kind`; `json` is the body, `params` the query."""
+        return await self._run(Call(method, path, kind, params=params, json=json, repeatable=method == "GET"))
+
+    async def is_ready(self) -> bool:
+        """Whether the service says that it can work: Redis, a scheduler and a worker are there."""
+        try:
+            await self._run(calls.get("/readyz"), NONE)
+        except ClientError:
+            return False
+        return True
+
+    async def _run(self, call: Call[T], retries: Retries | None = None) -> T:
+        attempts = Attempts(self.url, call, self.retries if retries is None else retries, self._reached)
+        while True:
+            failed: Exception | httpx.Response
+            try:
+                asked = self._http.build_request(**call.request(self.connect_timeout_s, self.read_timeout_s))
+                failed = reply = await self._http.send(asked)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                failed, wait_s = error, attempts.after_error(error)
+            else:
+                self._reached = True
+                again_s = attempts.after_reply(reply)
+                if again_s is None:
+                    return call.read(reply)
+                wait_s = again_s
+            self._tell_of_retry(self._why(failed), wait_s)
+            await asyncio.sleep(wait_s)
+
+    async def _follow(self, trail: Trail, every_s: float = POLL_S) -> AsyncIterator[Event]:
+        while not trail.is_over:
+            if trail.must_poll:
+                async for event in self._poll(trail, every_s):
+                    yield event
+                return
+            try:
+                request = self._http.build_request(**trail.request(self.connect_timeout_s))
+                reply = await self._http.send(request, stream=True)
+                try:
+                    async for event in self._read(reply, trail):
+                        yield event
+                finally:
+                    await reply.aclose()
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if not self._reached:
+                    raise as_ours(error, self.url, calls.get(trail.job_id)) from error
+                await asyncio.sleep(trail.broke(error))
+            else:
+                if trail.needs_stream:
+                    await asyncio.sleep(trail.broke())
+
+    async def _read(self, reply: httpx.Response, trail: Trail) -> AsyncIterator[Event]:
+        self._reached = True
+        if reply.is_error:
+            await reply.aread()
+        if trail.opened(reply):
+            async for chunk in reply.aiter_bytes():
+                for event in trail.read(chunk):
+                    yield event
+                if trail.is_over:
+                    return
+
+    async def _poll(self, trail: Trail, every_s: float) -> AsyncIterator[Event]:
+        while True:
+            job = await self.job(trail.job_id)
+            results = [one async for one in self.results(trail.job_id)] if trail.wants_results(job) else []
+            for event in trail.polled(job, results):
+                yield event
+            if trail.is_over:
+                return
+            trail.check_time()
+            await asyncio.sleep(every_s)
+
+    async def _finish(self, trail: Trail) -> Job:
+        """The job at its end, with all results."""
+        results: dict[int, ImageResult] = {}
+        job: Job | None = None
+        async for event in self._follow(trail):
+            if isinstance(event, ResultCommitted):
+                results[event.result.index] = event.result
+            elif isinstance(event, StateChanged):
+                job = event.job
+        job = await self.job(trail.job_id) if job is None else job
+        return msgspec.structs.replace(job, results=[results[index] for index in sorted(results)])

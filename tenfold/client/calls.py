@@ -1,0 +1,155 @@
+"""Each request that the clients make, described without sending it."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import httpx
+import msgspec
+
+from tenfold.client.errors import ApiError, Busy, ClientError
+from tenfold.client.records import Job, JobPage, ResultPage
+from tenfold.client.uploads import Options, Upload
+
+T = TypeVar("T")
+
+HELD_OPEN_S_MAX: Final = 30.0
+"""How long one request waits for results; whoever waits longer follows the job's events, which no proxy cuts off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A request and the kind of its answer.
+
+    Attributes:
+        repeatable: it may be sent again when the line broke before its answer came.
+        answer_s: how long its answer may take beyond the client's own patience, seconds.
+    """
+
+    method: str
+    path: str
+    kind: type[T]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    images: Sequence[Upload] = ()
+    options: Options | None = None
+    repeatable: bool = False
+    answer_s: float = 0.0
+
+    def request(self, connect_s: float, read_s: float) -> dict[str, Any]:
+        """The arguments of httpx' `build_request`; files are named and not yet opened."""
+        asked: dict[str, Any] = {"method": self.method, "url": self.path, "headers": dict(self.headers)}
+        asked["timeout"] = httpx.Timeout(read_s + self.answer_s, connect=connect_s)
+        if self.params:
+            asked["params"] = {name: value for name, value in self.params.items() if value is not None}
+        if self.json is not None:
+            asked["json"] = self.json
+        if self.images:
+            asked["files"] = [("files", (one.name, one.body(), "application/octet-stream")) for one in self.images]
+            asked["data"] = self.options.fields() if self.options else {}
+        return asked
+
+    def read(self, reply: httpx.Response) -> T:
+        """The answer. Raises ClientError where it is none of ours."""
+        if self.kind is bytes:
+            return reply.content  # type: ignore[return-value]  # T is bytes
+        try:
+            return msgspec.json.decode(reply.content, type=self.kind)
+        except msgspec.DecodeError as error:
+            raise ClientError(f"{reply.request.url} answered with something that is not Tenfold's: {error}") from error
+
+
+def detect(images: Sequence[Upload], options: Options | None, wait_s: float | None) -> Call[Job]:
+    """Images to be waited for.
+
+    Without an Idempotency-Key: whoever goes away while waiting wants the rest dropped, and computing an image once more
+    after a broken line does no harm.
+    """
+    held_s = HELD_OPEN_S_MAX if wait_s is None else min(wait_s, HELD_OPEN_S_MAX)
+    prefer = {"Prefer": f"wait={held_s:g}"}
+    return Call(
+        "POST", "/v1/detect", Job, headers=prefer, images=images, options=options, repeatable=True, answer_s=held_s
+    )
+
+
+def submit(images: Sequence[Upload], options: Options | None, idempotency_key: str | None) -> Call[Job]:
+    """Images as a batch job; sent again under the same key, it stays one job."""
+    headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+    return Call("POST", "/v1/jobs", Job, headers=headers, images=images, options=options, repeatable=True)
+
+
+def job(job_id: str) -> Call[Job]:
+    """One job as it is now."""
+    return Call("GET", f"/v1/jobs/{_part(job_id)}", Job, repeatable=True)
+
+
+def jobs(state: str | None, limit: int | None, cursor: str | None) -> Call[JobPage]:
+    """A page of jobs."""
+    return Call("GET", "/v1/jobs", JobPage, params={"state": state, "limit": limit, "cursor": cursor}, repeatable=True)
+
+
+def results(job_id: str, cursor: str | None, limit: int | None = None) -> Call[ResultPage]:
+    """A page of results."""
+    params = {"cursor": cursor, "limit": limit}
+    return Call("GET", f"/v1/jobs/{_part(job_id)}/results", ResultPage, params=params, repeatable=True)
+
+
+def results_as(job_id: str, form: str) -> Call[bytes]:
+    """All results in one of the service's formats."""
+    return Call("GET", f"/v1/jobs/{_part(job_id)}/results", bytes, params={"format": form}, repeatable=True)
+
+
+def picture(job_id: str, index: int) -> Call[bytes]:
+    """An image with its boxes drawn, as PNG."""
+    return Call("GET", f"/v1/jobs/{_part(job_id)}/images/{index}", bytes, repeatable=True)
+
+
+def trace(job_id: str) -> Call[dict[str, Any]]:
+    """What the scheduler did with a job."""
+    return Call("GET", f"/v1/jobs/{_part(job_id)}/trace", dict, repeatable=True)
+
+
+def cancel(job_id: str) -> Call[Job]:
+    """The end of a job."""
+    return Call("DELETE", f"/v1/jobs/{_part(job_id)}", Job, repeatable=True)
+
+
+def get(path: str) -> Call[dict[str, Any]]:
+    """Any other route's JSON object."""
+    return Call("GET", path, dict, repeatable=True)
+
+
+def events_path(job_id: str) -> str:
+    """Where a job's events are."""
+    return f"/v1/jobs/{_part(job_id)}/events"
+
+
+def refusal(reply: httpx.Response) -> ApiError:
+    """A reply that is an error, as one of ours."""
+    problem, retry_after_s = _problem(reply), _retry_after_s(reply)
+    if retry_after_s is None:
+        return ApiError(reply.status_code, problem)
+    return Busy(reply.status_code, problem, retry_after_s)
+
+
+def _retry_after_s(reply: httpx.Response) -> float | None:
+    # A date, which HTTP allows as well, is never what this service sends.
+    told = reply.headers.get("Retry-After", "")
+    return float(told) if told.isdigit() else None
+
+
+def _part(job_id: str) -> str:
+    # An id is one part of a path, whatever a person typed.
+    if not job_id or any(c in job_id for c in "/?#%\\") or job_id in {".", ".."}:
+        raise ApiError(404, {"title": "Not Found", "detail": f"{job_id!r} is no job's id"})
+    return job_id
+
+
+def _problem(reply: httpx.Response) -> dict[str, Any]:
+    try:
+        problem = reply.json()
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
