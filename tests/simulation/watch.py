@@ -24,6 +24,7 @@ from scheduler.core.events import (
     WorkerJoined,
     WorkerLeft,
 )
+from scheduler.core.jobs import Job
 from tenfold.contract.records import Submission, WorkerInfo
 
 EPSILON_MS = 1e-6
@@ -252,16 +253,21 @@ class Watch:
                     late_ms = now_ms - job.entered_ms
                     bound_ms = self.core.config.tick_ms if self.core.config.dispatch == "tick" else 0.0
                     require(
-                        late_ms <= bound_ms + EPSILON_MS or self._blocked_by_tick(level),
+                        late_ms <= bound_ms + EPSILON_MS or self._kept_for_another(job, level, now_ms),
                         "tick" if bound_ms else "work conserving",
                         f"{job.id} waits {late_ms:.1f} ms beside {idle}",
                     )
 
-    def _blocked_by_tick(self, level: int) -> bool:
-        """Whether something more urgent waits for its tick, for which the idle worker is kept."""
-        return self.core.config.dispatch == "tick" and any(
-            job.waiting.count and self.core.pools[job.pool].level_of(job) <= level for job in self.core.jobs.values()
-        )
+    def _kept_for_another(self, job: Job, level: int, now_ms: float) -> bool:
+        """Whether the idle worker is kept for something as urgent in another queue that is within its tick."""
+        if self.core.config.dispatch != "tick":
+            return False
+        for other in self.core.jobs.values():
+            at = self.core.pools[other.pool].level_of(other)
+            within = now_ms - other.entered_ms <= self.core.config.tick_ms + EPSILON_MS
+            if other.waiting.count and at <= level and (at, other.lane) != (level, job.lane) and within:
+                return True
+        return False
 
     def _deadline_kept(self, job_id: str, now_ms: float) -> None:
         job = self.core.jobs[job_id]
