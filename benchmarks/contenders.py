@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import Target
@@ -121,9 +121,7 @@ PEERS = (
         ("bentoml",),
         form="images",
     ),
-    Contender(
-        "ray", ("{python}", "-m", "benchmarks.peers.ray_server", "{port}"), "ray", ("ray[serve]",), path="/"
-    ),
+    Contender("ray", ("{python}", "-m", "benchmarks.peers.ray_server", "{port}"), "ray", ("ray[serve]",), path="/"),
     Contender("fastapi", (sys.executable, "-m", "benchmarks.peers.fastapi_server", "{port}"), "fastapi"),
     Contender("rq", (sys.executable, "-m", "benchmarks.peers.rq_server", "{port}"), "rq"),
 )

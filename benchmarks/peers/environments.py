@@ -25,8 +25,9 @@ def python_of(name: str, packages: tuple[str, ...]) -> Path:
     done = folder / SHARED
     if not done.exists():
         venv.create(folder, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
-        subprocess.run(command, check=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+        with (folder / "install.log").open("wb") as log:
+            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
         # A path file's folders come after the environment's own, so that the peer's versions win.
         packages_folder = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
         (packages_folder / SHARED).write_text(f"{sysconfig.get_path('purelib')}\n")

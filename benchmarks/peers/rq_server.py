@@ -11,19 +11,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.rq_job import detect
+import anyio.to_thread
+import uvicorn
+from fastapi import FastAPI, Request
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.results import Result
+
+from benchmarks.peers.rq_job import detect, warm
 from tenfold.redis_server import RedisServer
 
 
 def serve(port: int, url: str) -> None:
     """Answer HTTP in this process."""
-    import anyio.to_thread
-    import uvicorn
-    from fastapi import FastAPI, Request
-    from redis import Redis
-    from rq import Queue
-    from rq.results import Result
-
     app = FastAPI()
     connection = Redis.from_url(url, max_connections=1000, socket_timeout=120)
     queue = Queue("detect", connection=connection)
@@ -45,11 +45,6 @@ def serve(port: int, url: str) -> None:
 
 def work(url: str) -> None:
     """Run jobs with a warm model, in this process."""
-    from redis import Redis
-    from rq import Queue, SimpleWorker
-
-    from benchmarks.peers.rq_job import warm
-
     warm()
     connection = Redis.from_url(url)
     SimpleWorker([Queue("detect", connection=connection)], connection=connection).work(logging_level="WARNING")
