@@ -4,21 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 import msgspec
 
 from tenfold.client import calls
-from tenfold.client.calls import Call
+from tenfold.client.calls import Call, T
 from tenfold.client.connection import Connection
 from tenfold.client.errors import ClientError
 from tenfold.client.events import Event, ResultCommitted, StateChanged, Trail, job_after, moment_after
 from tenfold.client.records import ImageResult, Job, JobPage
 from tenfold.client.retries import NONE, Attempts, Retries, as_ours
 from tenfold.client.uploads import Options, Pictures, uploads_of
-
-T = TypeVar("T")
 
 POLL_S = 0.25
 

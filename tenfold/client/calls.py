@@ -1,5 +1,6 @@
 """Each request that the clients make, described without sending it."""
 
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,8 +68,9 @@ def detect(images: Sequence[Upload], options: Options | None, wait_s: float | No
     Without an Idempotency-Key: whoever goes away while waiting wants the rest dropped, and computing an image once more
     after a broken line does no harm.
     """
-    held_s = HELD_OPEN_S_MAX if wait_s is None else min(wait_s, HELD_OPEN_S_MAX)
-    prefer = {"Prefer": f"wait={held_s:g}"}
+    # Whole seconds are all that the header can say; what is left of the wait is spent on the job's events.
+    held_s = math.floor(HELD_OPEN_S_MAX if wait_s is None else min(wait_s, HELD_OPEN_S_MAX))
+    prefer = {"Prefer": f"wait={held_s}" if held_s > 0 else "respond-async"}
     return Call(
         "POST", "/v1/detect", Job, headers=prefer, images=images, options=options, repeatable=True, answer_s=held_s
     )

@@ -22,21 +22,37 @@ class Asked:
 
 
 @dataclass
+class Reply:
+    """An answer; bytes go as they are, anything else as JSON."""
+
+    value: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def body(self) -> bytes:
+        return self.value if isinstance(self.value, bytes) else json.dumps(self.value).encode()
+
+    def all_headers(self) -> dict[str, str]:
+        kind = "application/problem+json" if self.status >= 400 else "application/json"
+        return {"Content-Type": kind, "Content-Length": str(len(self.body())), **self.headers}
+
+
+@dataclass
 class CannedService:
     """Replies by (method, path without query): a list is used up, its last reply stays."""
 
-    replies: dict[tuple[str, str], list[tuple[int, Any]]] = field(default_factory=dict)
+    replies: dict[tuple[str, str], list["Reply"]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
 
     def reply(self, method: str, path: str, *values: Any, status: int = 200) -> None:
-        self.replies[(method, path)] = [(status, value) for value in values]
+        self.replies[(method, path)] = [value if isinstance(value, Reply) else Reply(value, status) for value in values]
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
+    def answer(self, asked: Asked) -> Reply:
         self.asked.append(asked)
         left = self.replies.get((asked.method, asked.path.partition("?")[0]))
         if left is None:
-            return 404, {"title": "Not Found", "status": 404, "detail": asked.path}
+            return Reply({"title": "Not Found", "status": 404, "detail": asked.path}, 404)
         return left.pop(0) if len(left) > 1 else left[0]
 
 
@@ -47,13 +63,12 @@ def canned_service() -> Iterator[CannedService]:
     class Handler(BaseHTTPRequestHandler):
         def _handle(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, value = service.answer(Asked(self.command, self.path, dict(self.headers), body))
-            raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/problem+json" if status >= 400 else "application/json")
-            self.send_header("Content-Length", str(len(raw)))
+            reply = service.answer(Asked(self.command, self.path, dict(self.headers), body))
+            self.send_response(reply.status)
+            for name, value in reply.all_headers().items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(raw)
+            self.wfile.write(reply.body())
 
         do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - names that http.server calls
 
