@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def _read(archive: Archive) -> Checkpoint:
     tensors = TensorReader(archive)
     anchors = next((tensors.read(record) for name, record in records.items() if name.endswith(".anchors")), None)
     try:
-        config = config_of(network, records.keys(), anchors)
+        config = _fitting(config_of(network, records.keys(), anchors), records)
         stride = outline(config).stride
     except ValueError as error:
         raise WeightsError(str(error)) from error
@@ -83,6 +83,16 @@ def _network(content: Any) -> Instance:
     if content.kind not in DETECTORS:
         raise WeightsError(f"it holds a {content.kind[:40]}; detectors of YOLOv5, YOLOv8 and YOLO11 can be served")
     return content
+
+
+def _fitting(config: FamilyConfig, records: dict[str, TensorRecord]) -> FamilyConfig:
+    """The config as it is, or with the channels unscaled that an older release would not have scaled, as it fits."""
+    outputs = len(config.anchors[0]) // 2 * (config.classes + 5) if config.anchors else config.classes
+    if not any(row.arguments[:1] == (outputs,) for row in config.rows):
+        return config
+    shapes = {name: tuple(tensor.shape) for name, tensor in outline(config).state_dict().items()}
+    fits = all(records[name].shape == shape for name, shape in shapes.items() if name in records)
+    return config if fits else replace(config, unscaled=outputs)
 
 
 def _labels(network: Instance, classes: int) -> tuple[str, ...]:

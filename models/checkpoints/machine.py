@@ -11,7 +11,7 @@ import pickletools
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from models.checkpoints.names import CONTAINERS, STORAGES, TENSORS, is_known
+from models.checkpoints.names import CONTAINERS, LOOKUPS, METHODS, STORAGES, TENSORS, is_known
 from models.checkpoints.records import Instance, StorageRecord, Symbol, TensorRecord
 from models.weights.errors import WeightsError
 
@@ -239,7 +239,19 @@ def _made(symbol: Any, arguments: Any) -> Any:
         return _container(CONTAINERS[pair], arguments)
     if pair in TENSORS:
         return _tensor(arguments) if TENSORS[pair] == "tensor" else _parameter(arguments)
+    if pair in LOOKUPS and not _is_method(arguments):
+        raise WeightsError(
+            f"it looks something up by {_called(symbol)}, which no YOLO checkpoint needs; nothing was run"
+        )
     return Instance(symbol, arguments)
+
+
+def _is_method(arguments: tuple[Any, ...]) -> bool:
+    """Whether (object, name) is a module and a method that fused ones are known to keep."""
+    match arguments:
+        case (Instance(), str(name)):
+            return name in METHODS
+    return False
 
 
 def _container(kind: str, arguments: tuple[Any, ...]) -> Any:

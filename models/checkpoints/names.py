@@ -36,6 +36,10 @@ TENSORS = {
     ("torch._utils", "_rebuild_parameter_with_state"): "parameter",
 }
 
+# Fused modules keep which of their own methods they now run, as getattr(module, "forward_fuse").
+LOOKUPS = {(module, "getattr") for module in BUILTIN_MODULES}
+METHODS = {"forward_fuse"}
+
 # Attributes that people's trainings leave beside the weights; they are kept as records that nobody looks into.
 BYSTANDERS = {
     ("_codecs", "encode"),
@@ -66,7 +70,7 @@ YOLOV5_MODULES = {"models.yolo", "models.common", "models.experimental"}
 def is_known(module: str, name: str) -> bool:
     """Whether a checkpoint of these families may speak of that name."""
     pair = (module, name)
-    if pair in CONTAINERS or pair in TENSORS or pair in BYSTANDERS:
+    if pair in CONTAINERS or pair in TENSORS or pair in LOOKUPS or pair in BYSTANDERS:
         return True
     if module == "torch":
         return name in STORAGES or name in DTYPES

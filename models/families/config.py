@@ -48,7 +48,8 @@ class FamilyConfig:
     ``anchors`` are each level's (width, height) pairs in input pixels, flat; empty for the heads without anchors, that
     have ``bins`` distances an edge. ``depthwise`` says that such a head's class branches are depthwise, as YOLO11's.
     ``fused`` networks have no batch norms, others have them with ``norm_eps``. ``linear`` names the convolutions that
-    no activation follows.
+    no activation follows. Rows that ask for ``unscaled`` channels get as many, whatever the width: some releases of the
+    families' tools took the number of a classifier's outputs for final wherever it stood.
     """
 
     family: str
@@ -64,11 +65,13 @@ class FamilyConfig:
     fused: bool = False
     norm_eps: float = 1e-3
     linear: tuple[str, ...] = ()
+    unscaled: int = 0
 
     def __post_init__(self) -> None:
         self._check("rows", 1 <= len(self.rows) <= ROWS_MAX)
         self._check("classes", type(self.classes) is int and 1 <= self.classes <= CLASSES_MAX)
         self._check("channels_max", type(self.channels_max) is int and 8 <= self.channels_max <= CHANNELS_MAX)
+        self._check("unscaled", type(self.unscaled) is int and 0 <= self.unscaled <= CHANNELS_MAX)
         self._check("bins", type(self.bins) is int and 2 <= self.bins <= BINS_MAX)
         for name in ("depth", "width", "norm_eps"):
             self._check(name, _is_positive(getattr(self, name)))

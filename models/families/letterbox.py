@@ -1,13 +1,10 @@
 """Fitting an image into the input as these families' own tools do, so that a checkpoint sees what it was trained on.
 
 The difference to :mod:`models.letterbox`: shrinking takes the nearest four pixels and does not average over all that a
-new one covers, and boxes come back by one scale for both axes. Pixels differ from OpenCV's by at most one step of 255,
-since it rounds otherwise.
+new one covers. Pixels differ from OpenCV's by at most one step of 255, since it rounds otherwise.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,20 +13,11 @@ from torch.nn import functional
 from models.letterbox import GREY, Letterbox
 
 
-@dataclass(frozen=True)
-class EvenLetterbox(Letterbox):
-    """One scale for both axes, as if rounding to whole pixels had not happened."""
-
-    def _scales(self, like: Tensor) -> Tensor:
-        scale = self.size / max(self.width, self.height)
-        return like.new_tensor([scale] * 4)
-
-
 def fit(image: Tensor, size: int) -> tuple[Tensor, Letterbox]:
     """An RGB image (3, H, W) uint8 to the input (3, size, size) uint8, with where it lies."""
     if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
         raise ValueError(f"an image is (3, H, W) uint8, got {tuple(image.shape)} {image.dtype}")
-    letterbox = EvenLetterbox.of(image.shape[2], image.shape[1], size)
+    letterbox = Letterbox.of(image.shape[2], image.shape[1], size)
     square = torch.full((size, size, 3), GREY, dtype=torch.uint8).permute(2, 0, 1)
     rows = slice(letterbox.top, letterbox.top + letterbox.inner_height)
     columns = slice(letterbox.left, letterbox.left + letterbox.inner_width)

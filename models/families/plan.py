@@ -86,7 +86,7 @@ class _Place:
     def width(self) -> int:
         """The first argument as channels, scaled and rounded up."""
         asked = self.number(0, None, CHANNELS_MAX)
-        if asked == _unscaled(self.config):
+        if asked == self.config.unscaled:
             return asked
         scaled = math.ceil(min(asked, self.config.channels_max) * self.config.width / WIDENS) * WIDENS
         if scaled > CHANNELS_MAX:
