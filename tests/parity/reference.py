@@ -1,13 +1,16 @@
 """Runs the reference implementations in their own environment and writes down what they answer.
 
-Called by command line with that environment's Python: `reference.py OUT FAMILY SIZE CLASSES IMGSZ`. It imports nothing of
-Tenfold. OUT gets `checkpoint.pt` and `fused.pt`, saved as these packages save them, and `answers.pt`: input, raw outputs,
-letterboxed pictures and final boxes.
+Called by command line with that environment's Python: `reference.py OUT FAMILY SIZE CLASSES IMGSZ`. It imports nothing
+of Tenfold. OUT gets `checkpoint.pt` and `fused.pt`, saved as these packages save them, and `answers.pt`: input, raw
+outputs, letterboxed pictures and final boxes.
 """
+
+# The packages that it imports are not in the environment where types are checked.
+# mypy: ignore-errors
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -103,7 +106,7 @@ def _save_anchored(network: torch.nn.Module, path: Path) -> None:
             "optimizer": None,
             "opt": {"imgsz": 320, "save_dir": Path("runs")},
             "git": {"remote": None},
-            "date": datetime.datetime(2022, 11, 22, tzinfo=datetime.UTC).isoformat(),
+            "date": dt.datetime(2022, 11, 22, tzinfo=dt.UTC).isoformat(),
         },
         path,
     )
@@ -113,8 +116,7 @@ def letterboxed(picture: np.ndarray[Any, Any], imgsz: int) -> np.ndarray[Any, An
     """A square input, (imgsz, imgsz, 3), by the package's own means."""
     from ultralytics.data.augment import LetterBox
 
-    square: np.ndarray[Any, Any] = LetterBox((imgsz, imgsz), auto=False)(image=picture)
-    return square
+    return np.ascontiguousarray(LetterBox((imgsz, imgsz), auto=False)(image=picture))
 
 
 def raw(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -150,9 +152,7 @@ def answers(network: torch.nn.Module, fused: torch.nn.Module, anchors: bool, img
     x = torch.stack([torch.from_numpy(picture[:192, :256]).permute(2, 0, 1) for picture in whole[:2]]).float() / 255
     pictures = whole + [np.ascontiguousarray(picture[:imgsz, :imgsz]) for picture in whole]
     squares = [letterboxed(picture, imgsz) for picture in pictures]
-    batches = [
-        torch.from_numpy(np.ascontiguousarray(square)).permute(2, 0, 1)[None].float() / 255 for square in squares
-    ]
+    batches = [torch.from_numpy(square).permute(2, 0, 1)[None].float() / 255 for square in squares]
     return {
         "x": x,
         "raw": raw(network, x),

@@ -94,7 +94,7 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
 
 
 def test_raw_outputs_are_the_references(reference: Reference) -> None:
-    """Every candidate's box and scores agree within 1e-4, whole, fused by us and fused by them; parameters are as many."""
+    """Every candidate agrees within 1e-4, whole, fused by us and fused by them, and parameters are as many."""
     network = reference.network("checkpoint.pt")
     x = reference.answers["x"]
     assert parameters_of(network) == reference.answers["parameters"]
@@ -110,7 +110,7 @@ def test_half_precision_stays_near(reference: Reference) -> None:
 
 
 def test_the_letterbox_is_theirs_but_for_rounding(reference: Reference) -> None:
-    """Inputs are bit-equal where nothing is scaled, and otherwise one step of 255 off at most: OpenCV rounds otherwise."""
+    """Inputs are bit-equal where nothing is scaled, and one step of 255 off at most elsewhere: OpenCV rounds otherwise."""
     for picture, square in zip(reference.answers["pictures"], reference.answers["squares"], strict=True):
         ours, _ = fit(picture.permute(2, 0, 1), IMGSZ)
         off = int((ours.permute(1, 2, 0).int() - square.int()).abs().max())
@@ -155,7 +155,7 @@ def rows(reference: Reference) -> list[tuple[Tensor, Tensor, dict[str, Any]]]:
 
 def compare(detector: Detector, prepared: Prepared, found: dict[str, Any], anchors: bool) -> None:
     ours: Detections = detector.detect([prepared], [DetectOptions(found["conf"], IOU)])[0]
-    # YOLOv5's package puts boxes back by half pixels of padding that its own letterbox rounds; ours goes where pixels went.
+    # YOLOv5's package puts boxes back by half pixels of padding that its own letterbox rounds.
     expected = prepared.letterbox.to_image(found["inside"][:, :4]) if anchors else found["boxes"][:, :4]
     # What lay in the padding alone is nothing in the picture, and is not told.
     seen = (expected[:, 2:] - expected[:, :2] > 1e-3).all(1)
