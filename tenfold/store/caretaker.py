@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tenfold.store.connection import BytesRedis
 from tenfold.store.keys import Keys
+from tenfold.store.scripts import call
 
 SLICE = 500
 """Keys dropped in one round trip, so that Redis never stops for long."""
@@ -92,12 +93,8 @@ class Caretaker:
         ids = self.client.zrangebyscore(self.keys.uploads, "-inf", now_ms, start=0, num=50)
         for raw in ids:
             job_id = raw.decode()
-            images = int(self.client.hget(self.keys.upload(job_id), "images") or 0)
-            self._unlink_images(job_id, range(images))
-            pipe = self.client.pipeline()
-            pipe.delete(self.keys.upload(job_id), self.keys.items(job_id))
-            pipe.zrem(self.keys.uploads, raw)
-            pipe.execute()
+            keys = [self.keys.upload(job_id), self.keys.uploads, self.keys.items(job_id), self.keys.blob_prefix]
+            call(self.client, "sweep_upload", keys, [job_id, int(now_ms)])
         return len(ids)
 
     def sweep_ended_jobs(self) -> int:

@@ -105,17 +105,33 @@ class GatewayStore:
         """Store what arrived since the last step, in one round trip; the first one registers the upload.
 
         Returns what is queued. By offset, so that a piece sent twice over a bad line changes nothing.
+
+        Raises:
+            Conflict: the upload sent nothing for too long and was swept; nothing was stored.
         """
-        pipe = self.client.pipeline()
-        pipe.hset(self.keys.upload(step.job_id), mapping={"client": step.client, "images": step.images})
-        # A later step does not bring back an upload that was given up and swept meanwhile.
-        pipe.zadd(self.keys.uploads, {step.job_id: now_ms + UPLOAD_LIFETIME_MS}, xx=not step.first)
-        for index, offset, piece in step.pieces:
-            pipe.setrange(self.keys.blob(step.job_id, index), offset, piece)
-        if step.metas:
-            pipe.rpush(self.keys.items(step.job_id), *[encode(meta) for meta in step.metas])
-        pipe.hmget(self.keys.queued, _queued_fields(step.client))
-        return _read_queued((await pipe.execute())[-1])
+        k = self.keys
+        pieces: list[Argument] = []
+        for _, offset, piece in step.pieces:
+            pieces += (offset, piece)
+        blobs = [k.blob(step.job_id, index) for index, _, _ in step.pieces]
+        reply = await call_async(
+            self.client,
+            "write_upload",
+            [k.upload(step.job_id), k.uploads, k.items(step.job_id), k.queued, *blobs],
+            [
+                step.job_id,
+                step.client,
+                "1" if step.first else "",
+                step.images,
+                int(now_ms + UPLOAD_LIFETIME_MS),
+                len(step.pieces),
+                *pieces,
+                *[encode(meta) for meta in step.metas],
+            ],
+        )
+        if reply is None:
+            raise _swept()
+        return _read_queued(reply)
 
     async def drop_image(self, job_id: str, index: int) -> None:
         """Forget an image that was refused."""
@@ -143,6 +159,21 @@ class GatewayStore:
     async def release(self, key: str, job_id: str) -> None:
         """Give a reserved key back: its upload came to nothing."""
         await call_async(self.client, "release_key", [key], [job_id])
+
+    async def take_quota(self, client: str, images: int, most: int) -> tuple[bool, int, float]:
+        """Take images from the ``most`` that a client may send within a minute; 0 only looks whether one is left.
+
+        Returns whether they were taken, how many are left, and the milliseconds until what was asked for is free, or
+        on success until more is.
+        """
+        taken, left, wait_ms = await call_async(
+            self.client, "take_quota", [self.keys.quota(client)], ["", images, most]
+        )
+        return bool(taken), int(left), float(wait_ms)
+
+    async def give_back_quota(self, client: str, images: int) -> None:
+        """Put images back that were taken a moment ago and not accepted."""
+        await call_async(self.client, "give_back_quota", [self.keys.quota(client)], [images])
 
     async def submit(
         self, job: Submission, rejected: Mapping[int, ItemResult], idempotency: tuple[str, str] | None = None
@@ -226,10 +257,7 @@ class GatewayStore:
         if verdict == b"exists":
             return JobState.QUEUED
         if verdict == b"abandoned":
-            raise Conflict(
-                f"the upload sent nothing for {UPLOAD_LIFETIME_MS // 1000} s and was given up; send it again",
-                code="upload_expired",
-            )
+            raise _swept()
         if verdict == b"client_full":
             raise ClientQueueFull(
                 f"you have {reply[1]} images ({reply[2]} bytes) queued; {job.count} more ({job.bytes} bytes) pass "
@@ -382,6 +410,13 @@ class GatewayStore:
         """Redis' clock."""
         seconds, micros = await self.client.time()
         return float(seconds * 1000 + micros / 1000)
+
+
+def _swept() -> Conflict:
+    return Conflict(
+        f"the upload sent nothing for {UPLOAD_LIFETIME_MS // 1000} s and was given up; send it again",
+        code="upload_expired",
+    )
 
 
 def _queued_fields(client: str) -> list[str]:

@@ -23,6 +23,7 @@ key                        type     owner  lifetime                             
 {p}jobs                    zset     g s    as the jobs                               one member a job
 {p}jobs:of:{client}        zset     g s    as the jobs                               one member a job of the client
 {p}idem:{client}:{key}     hash     g      24 h                                      2 fields
+{p}quota:{client}          hash     g      62 s                                      <= 62 fields
 {p}active                  zset     g s w  until final                               one member a job not yet final
 {p}finished                zset     s w    as the jobs                               one member a final job
 {p}queued                  hash     g s w  empty when idle                           2 fields, and 2 a waiting client
@@ -131,6 +132,9 @@ class Keys:
     def idempotency(self, client: str, digest: str) -> str:
         """``digest`` stands for the route and the client's key: it is of fixed length, whatever was sent."""
         return f"{self.prefix}idem:{client}:{digest}"
+
+    def quota(self, client: str) -> str:
+        return f"{self.prefix}quota:{client}"
 
     @property
     def active(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tenfold.contract.errors import StoreUnavailable
+from tenfold.contract.errors import Conflict, StoreUnavailable
 from tenfold.contract.states import JobState
 from tenfold.store.caretaker import Caretaker
 from tenfold.store.gateway_store import UploadStep
@@ -86,6 +86,18 @@ def test_an_abandoned_upload_leaves_nothing(world: World) -> None:
     assert caretaker(world).abandon_uploads(now_ms(world)) == 0
     world.ask("abandon_upload", "u")
     assert caretaker(world).abandon_uploads(now_ms(world)) == 1
+    assert set(world.client.keys("*")) == before
+
+
+def test_what_comes_after_the_sweep_is_not_stored(world: World) -> None:
+    """A gateway that was frozen while its upload was swept leaves nothing behind when it goes on."""
+    before = set(world.client.keys("*"))
+    world.ask("write_upload", UploadStep("u", "c", first=True, images=1, pieces=[(0, 0, b"abc")]), now_ms(world))
+    assert caretaker(world).abandon_uploads(now_ms(world) + 61_000) == 1
+    later = UploadStep("u", "c", first=False, images=2, pieces=[(0, 3, b"def"), (1, 0, b"ghi")])
+    with pytest.raises(Conflict) as caught:
+        world.ask("write_upload", later, now_ms(world))
+    assert caught.value.code == "upload_expired"
     assert set(world.client.keys("*")) == before
 
 
