@@ -10,11 +10,12 @@ from fastapi import Depends, Request
 from gateway.crud.admission import Admission
 from gateway.crud.catalog import Catalog
 from gateway.crud.changes import Changes
-from gateway.crud.clients import Client, Keyring
+from gateway.crud.clients import Client, Keyring, Scope
 from gateway.crud.clock import StoreClock
 from gateway.crud.drawing import Drawing
 from gateway.crud.intake import Intake
 from gateway.crud.jobs import Jobs
+from gateway.crud.quotas import Quotas
 from gateway.crud.spool import Spool
 from gateway.crud.uploads import UploadLimits
 from gateway.crud.values import Values
@@ -64,7 +65,17 @@ class Gateway:
             clock,
             catalog,
             Changes(store),
-            Intake(store, clock, catalog, Admission(store), limits, settings.body_bytes_max, spool),
+            Intake(
+                store,
+                clock,
+                catalog,
+                Admission(store),
+                limits,
+                Quotas(store),
+                settings.body_bytes_max,
+                spool,
+                settings.allotments,
+            ),
             Drawing(store),
             Keyring.of(settings.api_keys, settings.trusted_proxies),
             Metrics(),
@@ -85,10 +96,20 @@ async def gateway_of(request: Request) -> Gateway:
 
 
 async def caller_of(request: Request) -> Client:
-    """Who asks. Raises Unauthorized where keys are on and none that is known is shown."""
+    """Who asks. Raises Unauthorized where keys are on and none that is known is shown, Forbidden where it may not.
+
+    Looking needs the scope ``read``, all else ``submit``; what needs ``admin`` says so at its route.
+    """
     peer = request.client.host if request.client else None
     client = _parts(request).keyring.identify(request.headers, peer)
     request.scope["tenfold.client"] = client.id
+    client.require(Scope.READ if request.method in {"GET", "HEAD"} else Scope.SUBMIT)
+    return client
+
+
+async def admin_of(client: Annotated[Client, Depends(caller_of)]) -> Client:
+    """Who asks, with the right to undo what is everybody's. Raises Forbidden."""
+    client.require(Scope.ADMIN)
     return client
 
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from gateway.crud.detect import DeadlinePassed, ImageFailed
+from gateway.crud.quotas import QuotaExceeded
 from tenfold.contract import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -35,6 +36,7 @@ STATUS: Final[Mapping[type[BaseException], int]] = {
     errors.Gone: 410,
     errors.Conflict: 409,
     errors.ClientQueueFull: 429,
+    QuotaExceeded: 429,
     errors.Unavailable: 503,
     errors.StoreUnavailable: 503,
     ImageFailed: 500,
@@ -101,6 +103,7 @@ def answer(request: Request, error: Exception) -> Response:
         return respond(request, status, "store_unavailable", "Redis does not answer; try again", headers=headers)
     if not isinstance(error, errors.RequestError):
         return respond(request, status, "internal_error", "something went wrong here; the log knows it by request_id")
+    headers |= getattr(error, "headers", {})
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     extra = {"field": getattr(error, "field", None), "missing": getattr(error, "missing", None)}

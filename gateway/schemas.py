@@ -356,7 +356,7 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": _MEANING[status],
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
         }
-        for status in statuses
+        for status in sorted({*statuses, *({403} if 401 in statuses else ())})
     }
 
 

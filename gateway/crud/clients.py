@@ -1,7 +1,8 @@
 """Who asks: by API key where keys are on, else by address.
 
-A key is written ``id:secret``, with limits behind it where wanted: ``team:s3cr3t:priority=high``. A bare ``secret`` has
-an id made from its hash. Only hashes are held, and each is compared in constant time.
+A key is written ``id:secret``, with what it may do behind it where that is not the default:
+``team:s3cr3t:priority=high:scopes=submit+read:images/min=600``. A bare ``secret`` has an id made from its hash. Only
+hashes are held, and each is compared in constant time.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
-from tenfold.contract.errors import SettingsError, Unauthorized
+from tenfold.contract.errors import Forbidden, SettingsError, Unauthorized
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -22,7 +24,23 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOCAL: Final = "local"
 """The client of a connection without an address: a Unix socket."""
 
-_SYNTAX: Final = "secret, id:secret or id:secret:priority=high, the id of letters, digits, - and _"
+_SYNTAX: Final = (
+    "secret or id:secret, the id of letters, digits, - and _; behind them :priority=high, :scopes= with submit, read "
+    "and admin between + signs, :images/min= with a whole number above 0"
+)
+
+
+class Scope(StrEnum):
+    """What a key may do: send work, look at it, or undo what belongs to everybody or to others."""
+
+    SUBMIT = "submit"
+    READ = "read"
+    ADMIN = "admin"
+
+
+EVERYTHING: Final = frozenset(Scope)
+USUAL: Final = frozenset({Scope.SUBMIT, Scope.READ})
+"""What a key may do that says nothing of scopes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +49,31 @@ class Client:
 
     Attributes:
         id: the key's id, or the address (IPv6: its /64).
-        keyed: it showed a key; then it sees its own jobs only.
+        keyed: it showed a key; then it sees its own jobs only, unless it is an admin's.
         high: it may ask for ``priority=high``.
+        scopes: what it may do.
+        images_per_min: images that it may send within any minute; None: as many as there is room for.
     """
 
     id: str
     keyed: bool = False
     high: bool = True
+    scopes: frozenset[Scope] = EVERYTHING
+    images_per_min: int | None = None
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether everybody's jobs are its to see: without keys, and for an admin."""
+        return not self.keyed or Scope.ADMIN in self.scopes
 
     def owns(self, client_id: str) -> bool:
-        """Whether jobs of ``client_id`` are this one's to see. Without keys, everybody sees everything."""
-        return not self.keyed or client_id == self.id
+        """Whether jobs of ``client_id`` are this one's to see."""
+        return self.sees_all or client_id == self.id
+
+    def require(self, scope: Scope) -> None:
+        """Raise Forbidden (``scope_missing``) unless it may do this."""
+        if scope not in self.scopes:
+            raise Forbidden(f"this key lacks the scope {scope.value!r}", code="scope_missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +157,43 @@ def _digest(secret: str) -> bytes:
 def _read_key(spec: str, place: int) -> _Key:
     head, *rest = spec.split(":")
     if not rest:
-        return _Key(_digest(head), Client(f"key-{_digest(head).hex()[:8]}", keyed=True, high=False))
+        name = f"key-{_digest(head).hex()[:8]}"
+        return _Key(_digest(head), Client(name, keyed=True, high=False, scopes=USUAL))
     secret, *limits = rest
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", head) or not secret or not set(limits) <= {"priority=high"}:
-        raise SettingsError(f"TENFOLD_API_KEYS: key {place} cannot be read; allowed: {_SYNTAX}")
-    return _Key(_digest(secret), Client(head, keyed=True, high="priority=high" in limits))
+    try:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", head) or not secret:
+            raise ValueError
+        granted = _Grants.of(limits)
+    except ValueError:
+        raise SettingsError(f"TENFOLD_API_KEYS: key {place} cannot be read; allowed: {_SYNTAX}") from None
+    return _Key(_digest(secret), Client(head, True, granted.high, granted.scopes, granted.images_per_min))
+
+
+@dataclass(slots=True)
+class _Grants:
+    """What stands behind a key's secret."""
+
+    high: bool = False
+    scopes: frozenset[Scope] = USUAL
+    images_per_min: int | None = None
+
+    @classmethod
+    def of(cls, limits: Sequence[str]) -> _Grants:
+        """Read ``name=value`` texts, each name once at most. Raises ValueError."""
+        given = dict(limit.partition("=")[::2] for limit in limits)
+        if len(given) < len(limits):
+            raise ValueError
+        grants = cls()
+        for name, value in given.items():
+            grants._read(name, value)
+        return grants
+
+    def _read(self, name: str, value: str) -> None:
+        if name == "priority" and value == "high":
+            self.high = True
+        elif name == "scopes":
+            self.scopes = frozenset(map(Scope, value.split("+")))
+        elif name == "images/min" and re.fullmatch(r"[1-9][0-9]{0,8}", value):
+            self.images_per_min = int(value)
+        else:
+            raise ValueError

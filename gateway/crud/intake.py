@@ -18,17 +18,18 @@ from gateway.crud.archives import MEDIA_TYPES as ARCHIVE_TYPES
 from gateway.crud.catalog import Catalog
 from gateway.crud.clients import Client
 from gateway.crud.clock import StoreClock
+from gateway.crud.deadlines import check_deadline
 from gateway.crud.fields import FIELD_BYTES_MAX, FILES, Fields, InvalidField, Wishes
 from gateway.crud.idempotency import fingerprint, key_digest, twin_of
 from gateway.crud.multipart import MEDIA_TYPE, PartBegan, PartData, PartEvent, boundary_of, read_parts
 from gateway.crud.pulling import Pull
+from gateway.crud.quotas import Quota, Quotas
 from gateway.crud.spool import Spool
 from gateway.crud.tar_reading import count, inflate, read_tar
 from gateway.crud.uploads import Upload, UploadLimits
 from gateway.crud.zip_reading import read_zip
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
 from tenfold.contract.records import ItemMeta, Priority, Submission
-from tenfold.contract.states import JobState
 from tenfold.store.gateway_store import GatewayStore, Reservation
 
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp")
@@ -63,12 +64,14 @@ class Arrival:
     """A job whose images have all arrived, before it is submitted.
 
     Attributes:
+        client: who sent it.
         fingerprint: with an idempotency key, what was asked for, in short.
         twin: the job that an equal request made before; then this one is not submitted. "" where there is none.
     """
 
     submission: Submission
     upload: Upload
+    client: Client
     fingerprint: str = ""
     twin: str = ""
 
@@ -97,8 +100,10 @@ class Intake:
     catalog: Catalog
     admission: Admission
     limits: UploadLimits
+    quotas: Quotas
     body_bytes_max: int
     spool: Spool
+    allotments: tuple[int, ...]
 
     async def receive(self, sent: Sent) -> Arrival:
         """Read the whole request; nothing is queued yet.
@@ -107,6 +112,8 @@ class Intake:
             RequestError: it is refused, with nothing left behind.
         """
         media = self._media_type(sent)
+        if sent.idempotency_key is None:  # otherwise it may be a request that was taken before
+            await self.quotas.check(sent.client)
         fields = Fields()
         for name, text in sent.query:
             fields.add(name, text)
@@ -128,22 +135,38 @@ class Intake:
             await self.abandon(upload)
             raise
 
-    async def submit(self, arrival: Arrival) -> JobState:
-        """Accept the job.
+    async def submit(self, arrival: Arrival) -> Quota | None:
+        """Accept the job; what is left to its client, where it has a limit.
 
         Raises:
-            ClientQueueFull, Unavailable: a bound is reached, with nothing left behind.
+            QuotaExceeded, ClientQueueFull, Unavailable: a bound is reached, with nothing left behind.
         """
         try:
+            await self._check_deadline(arrival.submission)
             await arrival.upload.finish()
-            idempotency = (arrival.upload.idempotency, arrival.fingerprint) if arrival.fingerprint else None
-            return await self.store.submit(arrival.submission, arrival.upload.rejections(), idempotency)
+            return await self._accept(arrival)
         except BaseException as error:
             # Changes nothing where the job was accepted and only the answer was lost.
             await self.abandon(arrival.upload)
             if isinstance(error, RequestError):
                 await self.admission.with_retry(error)
             raise
+
+    async def _accept(self, arrival: Arrival) -> Quota | None:
+        job, upload = arrival.submission, arrival.upload
+        quota = await self.quotas.take(arrival.client, job.count)
+        try:
+            idempotency = (upload.idempotency, arrival.fingerprint) if arrival.fingerprint else None
+            await self.store.submit(job, upload.rejections(), idempotency)
+        except RequestError as refusal:
+            if refusal.code != "not_durable":  # that job may be accepted all the same
+                await self.quotas.give_back(arrival.client, job.count)
+            raise
+        return quota
+
+    async def _check_deadline(self, job: Submission) -> None:
+        if job.deadline_ms is not None:
+            check_deadline(job, await self.store.status(), self.allotments)
 
     async def abandon(self, upload: Upload) -> None:
         """Forget what arrived; where Redis is gone, it is swept later."""
@@ -261,7 +284,7 @@ class Intake:
             deadline_ms=None if wishes.deadline_ms is None else now_ms + wishes.deadline_ms,
             options=wishes.options,
         )
-        return Arrival(submission, upload)
+        return Arrival(submission, upload, client)
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ class Jobs:
         Raises:
             InvalidField: the cursor is none of ours.
         """
-        owner = client.id if client.keyed else None
+        owner = None if client.sees_all else client.id
         views, place = await self.store.jobs_page(owner, state=state, before=read_place(cursor), limit=limit)
         bodies = [await self.body(view) for view in views]
         return JobPage(bodies, write_place(place))

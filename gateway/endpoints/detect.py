@@ -52,10 +52,10 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
         await parts.intake.abandon(arrival.upload)
         raise arrival.sole_refusal
     with parts.changes.watch(job_id) as watcher:
-        if not arrival.twin:
-            await parts.intake.submit(arrival)
+        quota = None if arrival.twin else await parts.intake.submit(arrival)
         view, first = await _wait(request, parts, arrival, watcher, preference.wait_s)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
+    headers |= quota.headers if quota else {}
     body = await jobs.body(view)
     if view.state not in FINAL_JOB_STATES:
         return json_reply(body, 202, {**headers, "Location": body.links.self_})

@@ -29,10 +29,9 @@ async def submit(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     """
     arrival = await parts.intake.receive(sent_by(request, caller, archives=True))
     request.scope["tenfold.job"] = arrival.job_id
-    if not arrival.twin:
-        await parts.intake.submit(arrival)
+    quota = None if arrival.twin else await parts.intake.submit(arrival)
     body = await jobs.body(await jobs.find(arrival.job_id, caller))
-    return json_reply(body, 202, {"Location": body.links.self_})
+    return json_reply(body, 202, {"Location": body.links.self_, **(quota.headers if quota else {})})
 
 
 @router.get("", summary="List jobs, newest first", response_model=JobsAnswer, responses=problem_answers(401, 422, 503))

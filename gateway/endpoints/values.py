@@ -9,7 +9,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from gateway.crud.fields import InvalidField
 from gateway.crud.values import GenerateRequest, PutRequest, ValuesBody
-from gateway.dependencies import Caller, ValuesDesk
+from gateway.dependencies import Caller, ValuesDesk, admin_of
 from gateway.json_bodies import read_json
 from gateway.replies import json_reply
 from gateway.schemas import (
@@ -127,7 +127,13 @@ async def sample(
     return StreamingResponse(values.pieces(chosen), media_type="application/json")
 
 
-@router.delete("", summary="Delete all values", response_model=DeletedAnswer, responses=problem_answers(401, 503))
+@router.delete(
+    "",
+    summary="Delete all values",
+    dependencies=[Depends(admin_of)],
+    response_model=DeletedAnswer,
+    responses=problem_answers(401, 503),
+)
 async def delete_all(values: ValuesDesk) -> Response:
     """Delete every value that is there, in slices, so that nothing else waits for it. Nothing but values is touched."""
     return json_reply(await values.delete_all())
@@ -144,6 +150,7 @@ async def total(values: ValuesDesk) -> Response:
 @router.delete(
     "/random",
     summary="Delete a random few",
+    dependencies=[Depends(admin_of)],
     response_model=DeletedAtRandomAnswer,
     responses=problem_answers(401, 503),
 )
@@ -178,7 +185,11 @@ async def put(request: Request, key: Key, values: ValuesDesk) -> Response:
 
 
 @router.delete(
-    "/{key:text}", summary="Delete one value", response_model=ValueAnswer, responses=problem_answers(401, 404, 422, 503)
+    "/{key:text}",
+    summary="Delete one value",
+    dependencies=[Depends(admin_of)],
+    response_model=ValueAnswer,
+    responses=problem_answers(401, 404, 422, 503),
 )
 async def delete(key: Key, values: ValuesDesk) -> Response:
     """Delete the value under `key`; the answer is what was there."""

@@ -43,3 +43,60 @@ def test_high_priority_needs_a_key_that_allows_it(
     world = world_with(api_keys=KEYS)
     reply = world.http.post("/v1/detect?priority=high", content=image(), headers={**JPEG, **key})
     assert reply.status_code == status
+
+
+def test_scopes_say_what_a_key_may_do(world_with: Callable[..., World]) -> None:
+    """Looking, sending and undoing what is everybody's are granted apart; the refusal names what lacks."""
+    world = world_with(
+        api_keys=("r:reads:scopes=read", "s:sends:scopes=submit", "u:usual", "a:all:scopes=read+submit+admin")
+    )
+    reads, sends, usual, admin = ({"x-api-key": secret} for secret in ("reads", "sends", "usual", "all"))
+    upload = {"files": ("a.jpg", image())}
+    assert world.http.post("/v1/jobs", files=upload, headers=reads).status_code == 403
+    sent = world.http.post("/v1/jobs", files=upload, headers=sends)
+    assert sent.status_code == 202
+    refused = world.http.get("/v1/jobs", headers=sends)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    assert "'read'" in refused.json()["detail"]
+    assert world.http.put("/v1/values/k", json={"value": "v"}, headers=usual).status_code == 201
+    for path in ("/v1/values", "/v1/values/random", "/v1/values/k"):
+        assert world.http.delete(path, headers=usual).status_code == 403
+    assert world.http.get("/v1/values/k", headers=usual).status_code == 200
+    assert world.http.delete("/v1/values/k", headers=admin).status_code == 200
+    at = sent.json()["links"]["self"]
+    assert world.http.get(at, headers=usual).status_code == 404
+    assert world.http.delete(at, headers=admin).json()["id"] == sent.json()["id"]
+    assert len(world.http.get("/v1/jobs", headers=admin).json()["jobs"]) == 1
+
+
+def test_a_key_has_its_images_a_minute(world_with: Callable[..., World]) -> None:
+    """Accepted images count, refused ones do not; 429 says when to come back, and a job beyond all of it is a 413."""
+    world = world_with(api_keys=("l:limited:images/min=3", "f:free"))
+    limited, free = {"x-api-key": "limited"}, {"x-api-key": "free"}
+    files = [("files", ("a.jpg", image()))]
+    first = world.http.post("/v1/jobs", files=files * 2, headers={**limited, "idempotency-key": "one"})
+    assert first.headers["ratelimit-policy"] == '"images";q=3;w=60'
+    assert first.headers["ratelimit"].startswith('"images";r=1;t=')
+    again = world.http.post("/v1/jobs", files=files * 2, headers={**limited, "idempotency-key": "one"})
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    over = world.http.post("/v1/jobs", files=files * 2, headers=limited)
+    assert (over.status_code, over.json()["code"]) == (429, "quota_exceeded")
+    assert 55 <= int(over.headers["retry-after"]) <= 61
+    assert over.headers["ratelimit"] == f'"images";r=1;t={over.headers["retry-after"]}'
+    assert world.http.post("/v1/jobs", files=files * 4, headers=limited).json()["code"] == "too_many_images"
+    detected = world.http.post("/v1/detect", content=image(), headers={**JPEG, **limited})
+    assert (detected.status_code, detected.headers["ratelimit"][:12]) == (200, '"images";r=0')
+    early = world.http.post("/v1/detect", content=image(), headers={**JPEG, **limited})
+    assert (early.status_code, early.json()["code"]) == (429, "quota_exceeded")
+    unlimited = world.http.post("/v1/jobs", files=files * 9, headers=free)
+    assert (unlimited.status_code, "ratelimit" in unlimited.headers) == (202, False)
+
+
+def test_images_that_found_no_room_cost_no_quota(world_with: Callable[..., World]) -> None:
+    """What the queue's bound refused is given back."""
+    world = world_with(api_keys=("l:limited:images/min=9",), queued_items_max=4, client_share_max=0.5)
+    files = [("files", ("a.jpg", image()))] * 3
+    for _ in range(4):
+        assert world.http.post("/v1/jobs", files=files, headers={"x-api-key": "limited"}).json()["code"] == (
+            "client_queue_full"
+        )

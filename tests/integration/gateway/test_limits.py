@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.integration.gateway.gateway_world import World, image, wait_for
+from tests.integration.gateway.gateway_world import MODEL, World, image, wait_for
 
 
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes]]]:
@@ -78,3 +78,15 @@ def test_without_a_worker_ever_there_is_nobody_to_ask(world_with: Callable[..., 
     reply = world.http.post("/v1/detect", content=image(), headers={"content-type": "image/jpeg"})
     assert (reply.status_code, reply.json()["code"]) == (503, "no_worker")
     assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_at_once(world_with: Callable[..., World]) -> None:
+    """By the measured rate; nothing stays of it, and a deadline within reach is taken."""
+    world = world_with()
+    queue = {"pool": "toy", "lane": MODEL.lane(64), "level": 0, "waiting_items": 0, "capacity_per_s": 10.0}
+    world.backend.scheduler.publish({"queues": [queue]}, {})
+    late = world.http.post("/v1/jobs", files=files(*[image()] * 5), data={"deadline_ms": "400"})
+    assert (late.status_code, late.json()["code"]) == (503, "deadline_out_of_reach")
+    assert int(late.headers["retry-after"]) >= 1
+    assert world.backend.client.keys("tenfold:job:*") == []
+    assert world.http.post("/v1/jobs", files=files(*[image()] * 5), data={"deadline_ms": "60000"}).status_code == 202

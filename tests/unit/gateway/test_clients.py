@@ -2,9 +2,20 @@ import ipaddress
 
 import pytest
 
-from gateway.crud.clients import Client, Keyring, client_address
-from tenfold.contract.errors import SettingsError, Unauthorized
+from gateway.crud.clients import USUAL, Client, Keyring, Scope, client_address
+from tenfold.contract.errors import Forbidden, SettingsError, Unauthorized
 
+BAD_GRANTS = [
+    [f"a:hush:{grant}"]
+    for grant in (
+        "scopes=",
+        "scopes=read+all",
+        "images/min=0",
+        "images/min=x",
+        "priority=low",
+        "scopes=read:scopes=read",
+    )
+]
 PROXIES = [ipaddress.ip_network("10.0.0.0/8")]
 
 
@@ -39,7 +50,7 @@ def test_forwarded_addresses_count_only_from_trusted_proxies(peer: str | None, f
 def test_a_key_is_known_by_either_header(headers: dict[str, str]) -> None:
     """With keys on, the client is the key's id, and sees its own jobs only."""
     client = Keyring.of(["team:s3cr3t", "other:x"], []).identify(headers, "192.0.2.7")
-    assert client == Client("team", keyed=True, high=False)
+    assert client == Client("team", keyed=True, high=False, scopes=USUAL)
     assert client.owns("team")
     assert not client.owns("other")
 
@@ -56,6 +67,21 @@ def test_a_key_may_carry_the_right_to_high_priority() -> None:
     assert Keyring.of(["team:s:priority=high"], []).identify({"x-api-key": "s"}, None).high
 
 
+def test_a_key_says_what_it_may_do() -> None:
+    """Scopes and a limit stand behind the secret, in any order; without scopes it may do all but what admins may."""
+    ring = Keyring.of(
+        ["a:x:images/min=60:scopes=read", "b:y", "c:z:scopes=submit+read+admin:priority=high", "bare"], []
+    )
+    a, b, c, bare = (ring.identify({"x-api-key": secret}, None) for secret in ("x", "y", "z", "bare"))
+    assert (a.scopes, a.images_per_min, a.high) == (frozenset({Scope.READ}), 60, False)
+    assert b.scopes == bare.scopes == frozenset({Scope.SUBMIT, Scope.READ})
+    assert (c.high, c.owns("a"), b.owns("a")) == (True, True, False)
+    b.require(Scope.SUBMIT)
+    for client, scope in ((a, Scope.SUBMIT), (b, Scope.ADMIN)):
+        with pytest.raises(Forbidden):
+            client.require(scope)
+
+
 def test_a_bare_secret_has_an_id_that_does_not_show_it() -> None:
     """The id of a bare secret is stable and made from its hash."""
     ring = Keyring.of(["s3cr3t"], [])
@@ -64,7 +90,7 @@ def test_a_bare_secret_has_an_id_that_does_not_show_it() -> None:
     assert "s3cr3t" not in repr(ring)
 
 
-@pytest.mark.parametrize("specs", [["a b:hush"], ["a:"], ["a:hush:speed=9"], ["a:hush", "a:hush"]])
+@pytest.mark.parametrize("specs", [["a b:hush"], ["a:"], ["a:hush:speed=9"], ["a:hush", "a:hush"], *BAD_GRANTS])
 def test_keys_that_cannot_be_read_stop_the_process_without_showing_a_secret(specs: list[str]) -> None:
     """A wrong key setting is a SettingsError that does not repeat it."""
     with pytest.raises(SettingsError) as caught:
