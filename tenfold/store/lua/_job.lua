@@ -37,27 +37,40 @@ local function settle(k, id, now)
   return true
 end
 
--- commit_item: writes an item's one result, unless it has one or its job is final. Returns true if written.
--- k also holds {blob_prefix, kept, totals}. keep_ms: how long the image stays afterwards, 0: not at all.
-local function commit_item(k, id, index, ok, result, now, keep_ms)
+-- commit_items: writes the one result of each of a job's images that has none, unless the job is final. Returns how many were written.
+-- items: {index, ok, result} each; k also holds {blob_prefix, kept, totals}; keep_ms: how long an image stays afterwards, 0: not at all.
+-- Counters are moved once a job: they cost more than the results.
+local function commit_items(k, id, items, now, keep_ms)
   local key = k.job_prefix .. id
   local f = redis.call('HMGET', key, 'state', 'client')
-  if not f[1] or FINAL[f[1]] then return false end
-  if redis.call('HSETNX', key .. ':results', index, result) == 0 then return false end
-  redis.call('HINCRBY', key, ok and 'done' or 'failed', 1)
-  redis.call('HINCRBY', key, 'result_bytes', #result)
-  redis.call('HINCRBY', k.totals, 'result_bytes', #result)
-  redis.call('RPUSH', key .. ':order', index)
-  local blob = k.blob_prefix .. id .. ':' .. index
-  local bytes = redis.call('STRLEN', blob)
-  leave_queue(k.queued, f[2], 1, bytes)
-  redis.call('HINCRBY', key, 'bytes_left', -bytes)
-  if keep_ms > 0 and bytes > 0 then
-    redis.call('PEXPIRE', blob, int(keep_ms))
-    redis.call('ZADD', k.kept, int(now), id .. ':' .. index .. ':' .. int(bytes))
-    redis.call('HINCRBY', k.totals, 'kept_bytes', bytes)
-  else
-    redis.call('UNLINK', blob)
+  if not f[1] or FINAL[f[1]] then return 0 end
+  local written, done, bytes, result_bytes, kept_bytes = {}, 0, 0, 0, 0
+  for _, item in ipairs(items) do
+    local index, ok, result = item[1], item[2], item[3]
+    if redis.call('HSETNX', key .. ':results', index, result) == 1 then
+      local blob = k.blob_prefix .. id .. ':' .. index
+      local size = redis.call('STRLEN', blob)
+      written[#written + 1] = index
+      result_bytes = result_bytes + #result
+      bytes = bytes + size
+      if ok then done = done + 1 end
+      if keep_ms > 0 and size > 0 then
+        redis.call('PEXPIRE', blob, int(keep_ms))
+        redis.call('ZADD', k.kept, int(now), id .. ':' .. index .. ':' .. int(size))
+        kept_bytes = kept_bytes + size
+      else
+        redis.call('UNLINK', blob)
+      end
+    end
   end
-  return true
+  if #written == 0 then return 0 end
+  redis.call('RPUSH', key .. ':order', unpack(written))
+  if done > 0 then redis.call('HINCRBY', key, 'done', done) end
+  if #written > done then redis.call('HINCRBY', key, 'failed', #written - done) end
+  redis.call('HINCRBY', key, 'result_bytes', result_bytes)
+  redis.call('HINCRBY', key, 'bytes_left', -bytes)
+  redis.call('HINCRBY', k.totals, 'result_bytes', result_bytes)
+  if kept_bytes > 0 then redis.call('HINCRBY', k.totals, 'kept_bytes', kept_bytes) end
+  leave_queue(k.queued, f[2], #written, bytes)
+  return #written
 end

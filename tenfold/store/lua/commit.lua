@@ -14,12 +14,20 @@ if not redis.call('ZSCORE', KEYS[4], id) or redis.call('HGET', KEYS[2], id) ~= w
 local k = {batches = KEYS[1], claims = KEYS[2], computing = KEYS[3], leases = KEYS[4], job_prefix = KEYS[6], rq_job_prefix = KEYS[7],
   rq_wip_prefix = KEYS[8], rq_finished_prefix = KEYS[9], rq_failed_prefix = KEYS[10], blob_prefix = KEYS[12], active = KEYS[13],
   finished = KEYS[14], queued = KEYS[15], changed = KEYS[16], kept = KEYS[17], totals = KEYS[18]}
-local written, touched = 0, {}
+local by_job, jobs = {}, {}
 for i = 8, #ARGV, 4 do
-  if commit_item(k, ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3], now, tonumber(ARGV[5])) then
-    written = written + 1
-    touched[ARGV[i]] = true
+  local job = ARGV[i]
+  if not by_job[job] then
+    by_job[job] = {}
+    jobs[#jobs + 1] = job
   end
+  table.insert(by_job[job], {ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]})
+end
+local written, touched = 0, {}
+for _, job in ipairs(jobs) do
+  local count = commit_items(k, job, by_job[job], now, tonumber(ARGV[5]))
+  written = written + count
+  if count > 0 then touched[#touched + 1] = job end
 end
 redis.call('HSET', KEYS[7] .. id, 'ended_at', ARGV[6])
 drop_batch(k, id, 'finished', now, 60)
@@ -30,7 +38,7 @@ if redis.call('EXISTS', KEYS[11]) == 1 then
   redis.call('HINCRBYFLOAT', KEYS[11], 'total_working_time', ARGV[7])
 end
 redis.call('XADD', KEYS[5], '*', 'e', ARGV[4])
-for job in pairs(touched) do
+for _, job in ipairs(touched) do
   if not settle(k, job, now) then redis.call('PUBLISH', KEYS[16], job) end
 end
 return written

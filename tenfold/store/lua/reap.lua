@@ -41,7 +41,7 @@ local function reap(id)
       if at >= from and at < to then losses = redis.call('HINCRBY', KEYS[7] .. job .. ':losses', index, 1)
       else losses = tonumber(redis.call('HGET', KEYS[7] .. job .. ':losses', index) or 0) end
       if losses >= fatal then
-        commit_item(k, job, index, false, failure(index, record, worker, losses), now, tonumber(ARGV[4]))
+        commit_items(k, job, {{index, false, failure(index, record, worker, losses)}}, now, tonumber(ARGV[4]))
         failed[#failed + 1] = at
         touched[job] = true
       else
