@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from tenfold.cli import detect, doctor, jobs, service_commands, system, up, values
+from tenfold.cli import detect, doctor, jobs, service_commands, simulate, system, top, up, values
 from tenfold.client import NotReachable, WaitRanOut
 from tenfold.contract.errors import SettingsError, TenfoldError
 
@@ -24,12 +24,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up")(up.up)
-app.command("detect")(detect.detect)
+app.command("detect", epilog=detect.EXAMPLES)(detect.detect)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(values.app, name="values")
+app.command("top", epilog=top.EXAMPLES)(top.top)
 app.command("queues")(system.queues)
 app.command("workers")(system.workers)
 app.add_typer(system.models_app, name="models")
+simulate.add_to(app)
 app.command("doctor")(doctor.doctor)
 service_commands.add_to(app)
 
@@ -45,6 +47,10 @@ def run(args: list[str]) -> int:
         # Whoever read our output has seen enough; nothing more may be written, not even at exit.
         sys.stdout = None
         return 0
+    except OSError as error:
+        # A file or folder of the person's own: `error` names it.
+        print(f"tenfold: {error}", file=sys.stderr)
+        return 1
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0

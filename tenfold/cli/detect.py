@@ -2,23 +2,32 @@
 
 import contextlib
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from tenfold.cli import formats, pictures, terminal
+from tenfold.cli import findings, formats, pictures, terminal
+from tenfold.cli.drawing import Drawer
 from tenfold.cli.formats import Part
-from tenfold.client import ClientError, ImageResult, Job, Options, Tenfold, Upload
-from tenfold.sample_run import describe
+from tenfold.cli.terminal import Bar
+from tenfold.client import ClientError, ImageResult, Job, Options, ResultCommitted, Tenfold, Upload, WaitRanOut
+from tenfold.client.events import job_after
 
 Paths = Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for standard input.")]
 Out = Annotated[Path | None, typer.Option(help="A folder for results and pictures.", show_default="stdout")]
 SaveImages = Annotated[bool, typer.Option("--save-images", help="Draw what was found on copies, as PNG in --out.")]
-Wait = Annotated[float | None, typer.Option(help="Seconds to wait before giving up (status 124).")]
+Wait = Annotated[float | None, typer.Option(min=0, help="Seconds to wait before giving up (status 124).")]
+
+EXAMPLES = terminal.examples(
+    "tenfold detect photo.jpg",
+    "tenfold detect photos/ --save-images --out found",
+    "tenfold detect 'scans/**/*.png' --format csv > found.csv",
+    "cat photo.jpg | tenfold detect - --json",
+)
+DRAWN_IN = Path("detections")
 
 
 def detect(
@@ -27,6 +36,7 @@ def detect(
     conf: terminal.Conf = None,
     iou: terminal.Iou = None,
     max_detections: terminal.MaxDetections = None,
+    imgsz: terminal.ImgSz = None,
     priority: terminal.Priority = None,
     deadline_ms: terminal.DeadlineMs = None,
     form: formats.Format = None,
@@ -37,98 +47,104 @@ def detect(
     url: terminal.Url = terminal.URL,
     api_key: terminal.ApiKey = None,
 ) -> None:
-    """Find objects in pictures.
-
-    Examples: `tenfold detect photo.jpg`, `tenfold detect photos/ --save-images --out found`,
-    `tenfold detect 'scans/**/*.png' --json`. Several pictures travel as one job.
-    """
+    """Find objects in pictures. Several pictures travel as one job."""
     form = "json" if as_json and form is None else form
     formats.check(form, out)
     uploads = pictures.gather(paths)
-    options = Options(model, conf, iou, max_detections, None, priority, deadline_ms)
+    options = Options(model, conf, iou, max_detections, imgsz, priority, deadline_ms)
+    drawer = Drawer(uploads, out or DRAWN_IN) if save_images else None
+    began_s = time.monotonic()
     with terminal.connect(url, api_key) as client:
-        began = time.monotonic()
-        parts = list(_send(client, uploads, options, wait))
-        took_s = time.monotonic() - began
+        with terminal.bar(len(uploads)) as bar:
+            asking = _Asking(client, bar, drawer, None if wait is None else began_s + wait)
+            parts = list(asking.send(uploads, options))
+        took_s = time.monotonic() - began_s
         if form is not None:
             formats.write(client, parts, form, out)
     results = [result for part in parts for result in part.results]
-    saved = _save_images(uploads, results, out or Path("detections")) if save_images else None
-    if form is None or saved:
-        _show(results, took_s, saved)
-    failed = sum(result.detections is None for result in results)
-    raise typer.Exit(0 if not failed else 1 if failed == len(results) else 3)
+    if form is None or drawer:
+        findings.show(results, len(uploads), took_s, drawer)
+    raise typer.Exit(_exit_status_of(results, len(uploads)))
 
 
-def _send(client: Tenfold, uploads: list[Upload], options: Options, wait_s: float | None) -> Iterator[Part]:
-    """The uploads in as few jobs as the service's limits allow, each with its results once it is over."""
-    first = 0
-    for images in pictures.in_jobs(uploads):
-        job = _start(client, images, options, wait_s)
-        with _canceled_by_ctrl_c(client, job):
-            results = job.results if job.results is not None else _wait_for(client, job, wait_s)
-        yield Part(job.id, [msgspec.structs.replace(result, index=first + result.index) for result in results])
-        first += len(images)
+class _Asking:
+    """One command's pictures on their way: sent, waited for, and what came back taken up at once."""
 
+    def __init__(self, client: Tenfold, bar: Bar, drawer: Drawer | None, give_up_at_s: float | None) -> None:
+        self._client = client
+        self._bar = bar
+        self._drawer = drawer
+        self._give_up_at_s = give_up_at_s
 
-def _start(client: Tenfold, images: list[Upload], options: Options, wait_s: float | None) -> Job:
-    if len(images) > 1:
-        return client.submit(images, options)
-    return client.detect(images, options, wait_s=30.0 if wait_s is None else min(wait_s, 30.0))
+    def send(self, uploads: Sequence[Upload], options: Options) -> Iterator[Part]:
+        """The uploads in as few jobs as the service's limits allow, each with its results once it is over."""
+        first = 0
+        for images in pictures.in_jobs(uploads):
+            yield self._alone(images, options) if len(uploads) == 1 else self._together(images, options, first)
+            first += len(images)
 
+    def _alone(self, images: list[Upload], options: Options) -> Part:
+        self._bar.says("waiting for the result")
+        job = self._client.detect(images, options, wait_s=self._left_s())
+        results = job.results or []
+        for result in results:
+            self._take(result)
+        return Part(job.id, results)
 
-def _wait_for(client: Tenfold, job: Job, wait_s: float | None) -> list[ImageResult]:
-    follow(client, job, wait_s)
-    return list(client.results(job.id))
+    def _together(self, images: list[Upload], options: Options, first: int) -> Part:
+        self._bar.says(f"sending {sum(image.size for image in images) / 2**20:.1f} MiB")
+        job = self._client.submit(images, options)
+        self._bar.says(f"job {job.id[-8:]}")
+        with self._canceled_by_ctrl_c(job):
+            results = list(self._follow(job, first))
+        return Part(job.id, sorted(results, key=lambda result: result.index))
+
+    def _follow(self, job: Job, first: int) -> Iterator[ImageResult]:
+        now: Job | None = job
+        for event in self._client.events(job.id, timeout_s=self._left_s()):
+            now = job_after(now, event)
+            if isinstance(event, ResultCommitted):
+                result = msgspec.structs.replace(event.result, index=first + event.result.index)
+                self._take(result)
+                yield result
+        if now is not None and now.state in {"canceled", "expired"}:
+            terminal.note(f"job {job.id} is {now.state}: what had not started was dropped")
+
+    def _take(self, result: ImageResult) -> None:
+        if self._drawer is not None:
+            self._drawer.draw(result)
+        self._bar.advance()
+
+    def _left_s(self) -> float | None:
+        if self._give_up_at_s is None:
+            return None
+        left_s = self._give_up_at_s - time.monotonic()
+        if left_s <= 0:
+            raise WaitRanOut("not everything was sent in the time given")
+        return left_s
+
+    @contextlib.contextmanager
+    def _canceled_by_ctrl_c(self, job: Job) -> Iterator[None]:
+        """Nobody waits for the job any more when a person pressed Ctrl-C: let the service drop what has not started."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            with contextlib.suppress(ClientError):
+                self._client.cancel(job.id)
+            raise
 
 
 def follow(client: Tenfold, job: Job, wait_s: float | None) -> Job:
     """Watch a job to its end behind a progress bar, and give it as it ended. Raises WaitRanOut."""
-    began = time.monotonic()
-    with terminal.progress() as bar:
-        task = bar.add_task(f"job {job.id[:8]}", total=job.images.total, rate="")
+    with terminal.bar(job.images.total) as bar:
+        bar.says(f"job {job.id[-8:]}")
         for now in client.watch(job.id, timeout_s=wait_s):
-            finished = now.images.done + now.images.failed
-            rate = finished / max(time.monotonic() - began, 1e-9)
-            bar.update(task, completed=finished, total=now.images.total, rate=f"{rate:.1f} images/s")
+            bar.reach(now.images.finished)
             job = now
     return job
 
 
-@contextlib.contextmanager
-def _canceled_by_ctrl_c(client: Tenfold, job: Job) -> Iterator[None]:
-    """Nobody waits for the job any more when a person pressed Ctrl-C: let the service drop what has not started."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        with contextlib.suppress(ClientError):
-            client.cancel(job.id)
-        raise
-
-
-def _save_images(uploads: list[Upload], results: list[ImageResult], folder: Path) -> Path:
-    from tenfold.annotate import annotate
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for result in results:
-        if result.detections is not None:
-            upload = uploads[result.index]
-            # The name is data: only its letters go into the path, and the index keeps two of a kind apart.
-            target = folder / f"{result.index:05d}-{Path(upload.name).stem}.png"
-            annotate(upload.read(), result.detections).save(target)
-    return folder
-
-
-def _show(results: list[ImageResult], took_s: float, saved: Path | None) -> None:
-    console = terminal.people()
-    if len(results) <= 50:
-        rows = [(result.name, f"{result.width}×{result.height}", describe(result)) for result in results]
-        console.print(terminal.table("Found", ("picture", "pixels", "found"), rows))
-    counts = Counter(found.label for result in results for found in result.detections or ())
-    summary = ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
-    failed = sum(result.detections is None for result in results)
-    console.print(f"{len(results)} pictures in {took_s:.1f} s ({len(results) / max(took_s, 1e-9):.1f}/s): {summary}")
-    if failed:
-        console.print(f"{failed} could not be used", style="red")
-    if saved is not None:
-        console.print(f"annotated pictures lie in {saved}")
+def _exit_status_of(results: Sequence[ImageResult], wanted: int) -> int:
+    """0 where every picture has a result, 1 where none has, 3 between."""
+    good = sum(result.detections is not None for result in results)
+    return 0 if good == wanted else 3 if good else 1

@@ -15,7 +15,13 @@ from tenfold.client import ImageResult, Tenfold
 SUFFIXES: Final = {"json": "json", "ndjson": "ndjson", "coco": "coco.json", "yolo": "yolo.zip", "csv": "csv"}
 
 Format = Annotated[
-    str | None, typer.Option("--format", help=f"{', '.join(SUFFIXES)}: the results as data.", show_default=False)
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"{', '.join(SUFFIXES)}: the results as data.",
+        show_default=False,
+        autocompletion=lambda: list(SUFFIXES),
+    ),
 ]
 
 

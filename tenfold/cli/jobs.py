@@ -2,30 +2,38 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tenfold.cli import formats, pictures, terminal
+from tenfold.cli import formats, pictures, story, terminal
 from tenfold.cli.detect import Paths, Wait, follow
 from tenfold.client import Job, Options
 
 app = typer.Typer(help="Batch jobs: submit, look at, wait for, cancel.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
-State = Annotated[str | None, typer.Option(help="Only jobs in this state, such as running.")]
+STATES = ("queued", "running", "succeeded", "failed", "canceled", "expired")
+State = Annotated[
+    str | None, typer.Option(help=f"Only jobs in this state: {', '.join(STATES)}.", autocompletion=lambda: list(STATES))
+]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
 Format = Annotated[str, typer.Option("--format", help=f"{', '.join(formats.SUFFIXES)}.")]
 OutFile = Annotated[Path | None, typer.Option("--out", help="A file for the results.", show_default="stdout")]
 
 
-@app.command()
+@app.command(
+    epilog=terminal.examples(
+        "tenfold jobs submit photos/ --priority low", "tenfold jobs watch $(tenfold jobs submit photos/)"
+    )
+)
 def submit(
     paths: Paths,
     model: terminal.Model = None,
     conf: terminal.Conf = None,
     iou: terminal.Iou = None,
     max_detections: terminal.MaxDetections = None,
+    imgsz: terminal.ImgSz = None,
     priority: terminal.Priority = None,
     deadline_ms: terminal.DeadlineMs = None,
     as_json: terminal.AsJson = False,
@@ -33,7 +41,7 @@ def submit(
     api_key: terminal.ApiKey = None,
 ) -> None:
     """Send pictures as a batch job and print its id, without waiting."""
-    options = Options(model, conf, iou, max_detections, None, priority, deadline_ms)
+    options = Options(model, conf, iou, max_detections, imgsz, priority, deadline_ms)
     with terminal.connect(url, api_key) as client:
         jobs = [client.submit(part, options) for part in pictures.in_jobs(pictures.gather(paths))]
     if as_json:
@@ -82,7 +90,11 @@ def watch(
     raise typer.Exit(terminal.exit_status_of(job))
 
 
-@app.command()
+@app.command(
+    epilog=terminal.examples(
+        "tenfold jobs results ID --format coco --out found.json", "tenfold jobs results ID --format ndjson | head -1"
+    )
+)
 def results(
     job_id: JobId,
     form: Format = "json",
@@ -121,15 +133,17 @@ def trace(
     if as_json:
         terminal.print_json({"trace": entries})
         return
-    began = float(entries[0].get("at_ms", 0)) if entries else 0.0
-    rows = [_trace_line(entry, began) for entry in entries]
-    terminal.people().print(terminal.table("Trace", ("ms", "what", "level", "batch", "details"), rows))
+    console = terminal.people()
+    if not entries:
+        console.print("nothing yet: the scheduler has not seen it")
+        return
+    began_ms = float(entries[0].get("at_ms", 0.0))
+    rows = [(_after(float(entry.get("at_ms", began_ms)) - began_ms), story.tell(entry)) for entry in entries]
+    console.print(terminal.table(f"What happened to {job_id}", ("after", "what"), rows))
 
 
-def _trace_line(entry: dict[str, Any], began_ms: float) -> tuple[object, ...]:
-    details = ", ".join(f"{key} {value}" for key, value in (entry.get("detail") or {}).items())
-    after_ms = float(entry.get("at_ms", began_ms)) - began_ms
-    return (f"{after_ms:.0f}", entry.get("kind"), entry.get("level"), entry.get("batch_id") or None, details)
+def _after(milliseconds: float) -> str:
+    return f"{milliseconds:.0f} ms" if milliseconds < 10_000 else f"{milliseconds / 1000:.1f} s"
 
 
 def _show(jobs: list[Job], as_json: bool, value: object) -> None:

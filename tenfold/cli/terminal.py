@@ -1,13 +1,15 @@
 """Where the commands write: tables and bars for people on stderr, data on stdout; and the options they share."""
 
+import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tenfold.client import DEFAULT_URL, Job, Tenfold
@@ -21,7 +23,11 @@ Model = Annotated[str | None, typer.Option(help="The model; the service's own wh
 Conf = Annotated[float | None, typer.Option(help="The least score, 0 to 1.", show_default="0.25")]
 Iou = Annotated[float | None, typer.Option(help="Overlap that merges boxes, 0 to 1.", show_default="0.7")]
 MaxDetections = Annotated[int | None, typer.Option(help="Objects in a picture at most.", show_default="300")]
-Priority = Annotated[str | None, typer.Option(help="high, normal or low.", show_default="normal")]
+ImgSz = Annotated[int | None, typer.Option(help="The model's input size, one that it offers.", show_default=False)]
+Priority = Annotated[
+    str | None,
+    typer.Option(help="high, normal or low.", show_default="normal", autocompletion=lambda: ["high", "normal", "low"]),
+]
 DeadlineMs = Annotated[int | None, typer.Option(help="Milliseconds after which it is no longer wanted.")]
 
 URL = DEFAULT_URL
@@ -34,7 +40,11 @@ def people() -> Console:
 
 def connect(url: str, api_key: str | None) -> Tenfold:
     """A client of the service at `url`."""
-    return Tenfold(url, api_key)
+    return Tenfold(url, api_key, on_retry=_tell_of_retry)
+
+
+def _tell_of_retry(why: str, wait_s: float) -> None:
+    note(f"{why}; trying again in {wait_s:.1f} s")
 
 
 def print_json(value: Any) -> None:
@@ -54,7 +64,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def progress() -> Progress:
-    """A bar with images, rate and time left; nothing where there is no terminal."""
+    """A bar with a count, a rate and the time left; nothing where there is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -63,7 +73,55 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=people(),
         disable=not sys.stderr.isatty(),
+        transient=True,
     )
+
+
+class Bar:
+    """Images on their way, on a bar of `progress`: how many of how many, images/s, time left."""
+
+    def __init__(self, shown: Progress, total: int) -> None:
+        self._shown = shown
+        self._task: TaskID = shown.add_task("", total=total, rate="")
+        self._done = 0
+        self._began_s = time.monotonic()
+
+    def says(self, text: str) -> None:
+        """What is being done."""
+        self._shown.update(self._task, description=text)
+
+    def advance(self) -> None:
+        """One more image is done."""
+        self.reach(self._done + 1)
+
+    def reach(self, done: int) -> None:
+        """So many images are done."""
+        self._done = done
+        rate = done / max(time.monotonic() - self._began_s, 1e-9)
+        self._shown.update(self._task, completed=done, rate=f"{rate:.1f} images/s" if done else "")
+
+
+@contextlib.contextmanager
+def bar(total: int) -> Iterator[Bar]:
+    """A bar for `total` images, gone when they are done."""
+    with progress() as shown:
+        yield Bar(shown, total)
+
+
+def examples(*lines: str) -> str:
+    """Command lines for the end of a command's help, each on a line of its own."""
+    # A blank line is what keeps two lines apart there.
+    return "\n\n".join(["Examples:", *lines])
+
+
+def note(text: str) -> None:
+    """A line for people, beside whatever else is shown."""
+    people().print(f"tenfold: {text}", style="yellow", markup=False)
+
+
+def count(number: int, what: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def job_line(job: Job) -> tuple[object, ...]:

@@ -1,0 +1,73 @@
+"""`tenfold top`: the system as it works, again and again on one screen."""
+
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from tenfold.cli import terminal
+from tenfold.cli.system_view import Snapshot, draw
+from tenfold.client import ApiError, NotReachable, Tenfold, WaitRanOut
+from tenfold.client.retries import NONE
+
+EXAMPLES = terminal.examples("tenfold top", "tenfold top --every 0.5", "tenfold top --once", "tenfold top --json")
+ACTIVE_JOBS_MAX = 20
+
+Every = Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between two looks.")]
+Once = Annotated[bool, typer.Option("--once", help="One look, as plain text; so too where there is no terminal.")]
+
+
+def top(
+    every: Every = 1.0,
+    once: Once = False,
+    as_json: terminal.AsJson = False,
+    url: terminal.Url = terminal.URL,
+    api_key: terminal.ApiKey = None,
+) -> None:
+    """Levels with their batches, workers with what they run, jobs, rates and waits; live until Ctrl-C."""
+    console = terminal.people()
+    # A look that fails is made up for by the next one.
+    with Tenfold(url, api_key, read_timeout_s=10.0, retries=NONE) as client:
+        first = look(client)
+        if as_json:
+            terminal.print_json({"queues": first.queues, "workers": first.workers, "jobs": first.jobs})
+        elif once or not console.is_terminal:
+            console.print(draw(first))
+        else:
+            _live(console, client, first, every)
+
+
+def look(client: Tenfold) -> Snapshot:
+    """One look at everything. Raises ClientError."""
+    queues = client.get("/v1/queues")
+    workers = client.get("/v1/workers").get("workers") or []
+    jobs = [*client.jobs(state="running", limit=ACTIVE_JOBS_MAX).jobs]
+    jobs += client.jobs(state="queued", limit=ACTIVE_JOBS_MAX).jobs
+    return Snapshot(client.url, queues, workers, jobs[:ACTIVE_JOBS_MAX])
+
+
+@dataclass(slots=True)
+class _Screen:
+    """What is shown: the last look that worked, and what is wrong since."""
+
+    client: Tenfold
+    shown: Snapshot
+    trouble: str = ""
+
+    def look_again(self) -> None:
+        try:
+            self.shown, self.trouble = look(self.client), ""
+        except (NotReachable, WaitRanOut, ApiError) as error:
+            self.trouble = f"no news: {error}"
+
+
+def _live(console: Console, client: Tenfold, first: Snapshot, every_s: float) -> None:
+    screen = _Screen(client, first)
+    with Live(draw(first), console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            time.sleep(every_s)
+            screen.look_again()
+            live.update(draw(screen.shown, screen.trouble), refresh=True)
