@@ -10,11 +10,8 @@ from starlette.exceptions import HTTPException
 router = APIRouter(include_in_schema=False)
 
 FOLDER: Final = Path(__file__).parents[1] / "dashboard"
-FILES: Final = {
-    "dashboard.js": "text/javascript",
-    "dashboard.css": "text/css",
-    "icon.svg": "image/svg+xml",
-}
+TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+FILES: Final = {path.name: TYPES[path.suffix] for path in FOLDER.iterdir() if path.suffix in TYPES}
 HEADERS: Final = {
     # Nothing from elsewhere, no script in the page, no frame around it: what a file name or a label says stays text.
     "Content-Security-Policy": (

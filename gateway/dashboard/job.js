@@ -1,0 +1,133 @@
+// A job's page: what it is, its trace as a timeline and in words, its results.
+
+import { Refused, call, read } from "./api.js";
+import { at, make, show } from "./dom.js";
+import { cancelButton } from "./jobs.js";
+import { kept } from "./pictures.js";
+import { WORDS, line, timeline } from "./timeline.js";
+import { FINAL, TONE, brief, clock, count, duration } from "./words.js";
+
+const PICTURES = 12;
+const FORMATS = { json: "JSON", ndjson: "NDJSON", coco: "COCO", yolo: "YOLO", csv: "CSV" };
+
+let shown = null;
+
+export const shownJob = () => shown?.id ?? null;
+
+export function openJob(id) {
+  shown = { id, cursor: undefined, done: -1, final: false, drawn: "" };
+  const title = make("h2", { id: "job-title", tabindex: -1 }, `Job ${brief(id)}`);
+  show(at("job"),
+    make("p", {}, make("a", { href: "#/" }, "← Overview")),
+    make("section", { class: "card" },
+      make("div", { class: "heading" }, title, make("div", { id: "job-state" })),
+      make("div", { id: "job-facts" })),
+    make("section", { class: "card", "aria-labelledby": "job-trace-title" },
+      make("h2", { id: "job-trace-title" }, "What the scheduler did with it"),
+      make("div", { id: "job-timeline" }),
+      make("details", { class: "trace" }, make("summary", { id: "job-trace-said" }, "In words"), make("ol", { id: "job-trace" }))),
+    make("section", { class: "card", "aria-labelledby": "job-results-title" },
+      make("div", { class: "heading" }, make("h2", { id: "job-results-title" }, "Results"), downloads(id)),
+      make("p", { id: "job-said", class: "said", role: "status" }),
+      make("div", { id: "job-pictures", class: "pictures" }),
+      make("p", { class: "more" }, make("button", { id: "job-more", type: "button", hidden: true, on: { click: () => morePictures(id) } }, "Show more"))));
+  title.focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+}
+
+export function closeJob() {
+  shown = null;
+  show(at("job"));
+}
+
+export async function refreshJob() {
+  const page = shown;
+  if (page === null || page.final) return;
+  try {
+    const [job, { trace }] = await Promise.all([read(`v1/jobs/${page.id}`), read(`v1/jobs/${page.id}/trace`)]);
+    if (shown !== page) return;
+    showFacts(job);
+    showTrace(job, trace);
+    if (page.done < 0 || (page.done === 0 && job.images.done > 0)) {
+      page.done = job.images.done + job.images.failed;
+      if (page.done > 0) await morePictures(page.id);
+    }
+    page.final = FINAL.has(job.state);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status >= 500 || error.status === 401) throw error;
+    page.final = true;
+    show(at("job-facts"), make("p", { class: "bad" }, error.message));
+  }
+}
+
+function showFacts(job) {
+  const { total, done, failed } = job.images;
+  show(at("job-state"), make("span", { class: `chip ${TONE[job.state]}` }, job.state), " ", FINAL.has(job.state) ? null : cancelButton(job.id));
+  const facts = [
+    ["Id", make("span", { class: "id" }, job.id)],
+    ["Model", job.model],
+    ["Priority", job.priority],
+    ["Level", job.level ?? "–"],
+    ["Sent", clock(job.created_at)],
+    ["First started after", job.started_at ? duration(since(job, job.started_at)) : "–"],
+    FINAL.has(job.state) ? ["Took", job.finished_at ? duration(since(job, job.finished_at)) : "–"] : ["Ends in", duration(job.eta_ms)],
+    FINAL.has(job.state) ? null : ["Ahead of it", job.position ?? "–"],
+  ].filter(Boolean);
+  show(at("job-facts"),
+    make("div", { class: "progress-line" },
+      make("progress", { class: "wide", max: total, value: done + failed, "aria-label": `${done + failed} of ${count(total, "image")} done` }),
+      make("span", { class: "of" }, `${done} of ${count(total, "image")}${failed ? `, ${count(failed, "error")}` : ""}`)),
+    job.error ? make("p", { class: "bad" }, job.error.message) : null,
+    make("dl", { class: "facts" }, facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, typeof value === "number" ? String(value) : value)))));
+}
+
+const since = (job, moment) => Date.parse(moment) - Date.parse(job.created_at);
+
+function showTrace(job, trace) {
+  const box = at("job-timeline");
+  show(box, timeline(job, trace, Math.max(280, box.clientWidth)), legend());
+  const start = trace.length ? trace[0].at_ms : 0;
+  at("job-trace-said").textContent = `In words: ${count(trace.length, "entry", "entries")}`;
+  show(at("job-trace"), trace.map((entry) => make("li", {}, make("time", {}, `+${duration(entry.at_ms - start)}`), " ", line(entry))));
+}
+
+function legend() {
+  const signs = { "▮": WORDS.batched, "▼": "sank", "▲": "rose", "↩": "back home", "⤒": "batch moved up", "⏎": "handed back", "↻": "retried", "⏸": "held down", "●": "ended" };
+  return make("p", { class: "legend", "aria-hidden": "true" }, Object.entries(signs).map(([sign, word]) => make("span", {}, `${sign} ${word}`)));
+}
+
+async function morePictures(id) {
+  const page = shown;
+  if (page === null || page.id !== id) return;
+  const query = page.cursor ? `&cursor=${encodeURIComponent(page.cursor)}` : "";
+  try {
+    const { results, next_cursor: next } = await read(`v1/jobs/${id}/results?limit=${PICTURES}${query}`);
+    page.cursor = next;
+    at("job-more").hidden = next === null;
+    for (const result of results) {
+      const figure = await kept(id, result);
+      if (shown !== page) return;
+      at("job-pictures").append(figure);
+    }
+  } catch (error) {
+    if (shown === page) at("job-said").textContent = error.message;
+  }
+}
+
+function downloads(id) {
+  return make("p", { class: "downloads" }, "Download: ", Object.entries(FORMATS).map(([format, word]) =>
+    make("button", { type: "button", class: "small", on: { click: () => download(id, format) } }, word)));
+}
+
+// A link could not send the key; a blob can be saved all the same.
+async function download(id, format) {
+  try {
+    const response = await call(`v1/jobs/${id}/results?format=${format}`);
+    const named = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "");
+    const url = URL.createObjectURL(await response.blob());
+    make("a", { href: url, download: named ? named[1] : `${id}.${format === "coco" ? "json" : format === "yolo" ? "zip" : format}` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  } catch (error) {
+    at("job-said").textContent = error.message;
+  }
+}

@@ -1,0 +1,25 @@
+// Who works, and on what.
+
+import { at, make, show } from "./dom.js";
+import { tile } from "./levels.js";
+import { duration } from "./words.js";
+
+const LATE_MS = 5000;
+
+export function showWorkers(workers, batches) {
+  const held = new Map(batches.filter((batch) => batch.worker).map((batch) => [batch.id, batch]));
+  const rows = workers.map((worker) => row(worker, worker.batches.map((id) => held.get(id)).filter(Boolean)));
+  show(at("workers"), rows.length ? rows : make("li", { class: "empty" }, "No worker lives."));
+}
+
+function row(worker, held) {
+  const late = worker.beat_age_ms > LATE_MS;
+  return make("li", { class: "worker" },
+    make("div", { class: "worker-name" },
+      make("span", { class: `chip ${worker.state === "busy" ? "busy" : "good"}` }, worker.state),
+      make("strong", {}, worker.name)),
+    make("p", { class: "soft" }, `${worker.model} on ${worker.device} · levels ${worker.levels.join(", ")}`,
+      late ? make("span", { class: "bad" }, ` · last heard ${duration(worker.beat_age_ms)} ago`) : null),
+    make("div", { class: "tiles" }, held.map((batch) => tile(batch)),
+      held.length ? null : make("span", { class: "none" }, worker.batches.length ? `${worker.batches.length} batch` : "nothing in hand")));
+}
