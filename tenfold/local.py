@@ -191,6 +191,7 @@ class _System:
         try:
             with Tenfold(url, key) as client:
                 self._out.print(sample_table(run_samples(client, pictures, folder)))
+            self._out.print(f"The annotated pictures lie in {folder}", soft_wrap=True)
         except (ClientError, OSError) as error:
             # The system is up all the same; what went wrong is said, and its log lines stand above.
             self._say("up", f"the sample run failed: {error}")

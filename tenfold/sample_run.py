@@ -63,9 +63,8 @@ def sample_table(samples: list[Sample]) -> Table:
     table.add_column("picture")
     table.add_column("pixels", justify="right")
     table.add_column("found", overflow="fold")
-    table.add_column("annotated picture", overflow="fold")
     for sample in samples:
         result = sample.result
         pixels = f"{result.width}×{result.height}" if result.width else "?"
-        table.add_row(sample.path.name, pixels, describe(result), str(sample.annotated or "-"))
+        table.add_row(sample.path.name, pixels, describe(result))
     return table
