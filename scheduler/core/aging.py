@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 from math import inf
 
-from scheduler.core.jobs import Job
+from scheduler.core.jobs import Client, Job
 from scheduler.core.pool import Pool
 
 TURNS = 2
@@ -73,22 +73,21 @@ def patience_ms(pool: Pool, job: Job) -> float:
     own client needs turns for its own jobs, and never more than all that waits there. The longest turn found during
     the wait counts.
     """
-    level = pool.config.last_level if job.client.held else job.level
-    shelf = pool.shelf(level)
-    items = len(shelf) * pool.config.quantum * _own_turns(pool, job)
+    client, config = job.client, pool.config
+    level = config.last_level if client.held else job.level
+    shelf = pool.shelves[level]
+    items = len(shelf) * config.quantum * _own_turns(client, job.level, config.quantum)
     items = min(items, sum(shelf.items.values()))
     turn_ms = items * pool.item_ms.get(job.lane, 0.0) / max(1, pool.credits.serving(job.lane, level))
     job.turn_ms = max(job.turn_ms, turn_ms)
-    return max(pool.config.boost_after_ms, TURNS * job.turn_ms)
+    return max(config.boost_after_ms, TURNS * job.turn_ms)
 
 
-def _own_turns(pool: Pool, job: Job) -> int:
-    """Turns that the job's client needs until each of its jobs beside ``job`` was served."""
-    client = job.client
-    seats = client.seats if client.held else client.seats[job.level : job.level + 1]
+def _own_turns(client: Client, level: int, quantum: int) -> int:
+    """Turns that a client needs until each of its jobs at ``level``, or of all that it has while held, was served."""
     jobs = items = 0
-    for seat in seats:
+    for seat in client.seats if client.held else (client.seats[level],):
         for queue in seat.queues.values():
             jobs += len(queue.plain)
             items += queue.plain_items
-    return max(1, min(jobs, -(-items // pool.config.quantum)))
+    return max(1, min(jobs, -(-items // quantum)))

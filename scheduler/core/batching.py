@@ -199,7 +199,8 @@ class Batching:
             job = jobs.get(job_id)
             if job is not None:
                 job.outstanding += 1
-                job.unclaimed[batch.id] = batch
+                if batch not in job.unclaimed:
+                    job.unclaimed.append(batch)
                 batch.shares.append(Share(job, position, [index], 0.0))
         self.batches[batch.id] = batch
         pool.credits.queue(batch.lane, level)
@@ -210,8 +211,10 @@ class Batching:
         pool.credits.queue(batch.lane, batch.level)
         items: list[tuple[str, int]] = []
         for share in batch.shares:
-            share.job.unclaimed[batch.id] = batch
-            name = share.job.id
+            job = share.job
+            if batch not in job.unclaimed:
+                job.unclaimed.append(batch)
+            name = job.id
             items += [(name, index) for index in share.indexes]
         self.out.append(DispatchBatch(batch.id, pool.name, batch.lane, batch.level, items, reason))
         self._tell_batched(batch, reason)
@@ -231,7 +234,7 @@ class Batching:
 
     def _send_alone(self, pool: Pool, job: Job, level: int) -> None:
         batch = self._new(pool, job.lane, level)
-        share = Share(job, 0, [job.alone.popleft()], pool.item_ms.get(job.lane, 0.0))
+        share = Share(job, 0, [job.alone.pop(0)], pool.item_ms.get(job.lane, 0.0))
         batch.shares.append(share)
         batch.size = 1
         pool.time.charge(job.client, share.item_ms)

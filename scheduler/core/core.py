@@ -254,7 +254,7 @@ class Core:
             job.wait_since_ms = now_ms
             job.turn_ms = 0.0
             if job.check_ms > now_ms + self.config.boost_after_ms and job.unstarted and not job.urgent:
-                self._aging.watch(job, now_ms)
+                self._aging.look_at(job, now_ms + patience_ms(self.pools[batch.pool], job))
             if job.started_ms < 0.0:
                 job.started_ms = now_ms
             if job.aged and job.queue is not None:
@@ -424,7 +424,7 @@ class Core:
             self._aging.look_at(job, due_ms)
             return
         self._aging.watch(job, self._now_ms)
-        if not job.aged and not any(batch.level == 0 for batch in job.unclaimed.values()):
+        if not job.aged and not any(batch.level == 0 for batch in job.unclaimed):
             self._age(job)
 
     def _age(self, job: Job) -> None:

@@ -150,7 +150,10 @@ class Credits:
 
     def serving(self, lane: str, level: int) -> int:
         """How many workers serve ``lane`` at ``level``."""
-        return sum(group.count for group in self.reach(lane, level).groups)
+        count = 0
+        for group in self.reach(lane, level).groups:
+            count += group.count
+        return count
 
     def waiting(self, lane: str, level: int) -> int:
         """How many batches wait in RQ at ``level`` or above for the workers of ``lane``."""

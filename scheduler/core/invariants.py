@@ -32,7 +32,7 @@ def _check_batch(core: Core, batch: Batch) -> None:
     assert len(set(positions)) == len(positions) <= batch.size, f"{batch.id}: a position twice"
     for share in batch.shares:
         assert share.job.lane == batch.lane, f"{batch.id}: {share.job.id} is of another lane"
-        unclaimed = batch.id in share.job.unclaimed
+        unclaimed = batch in share.job.unclaimed
         assert unclaimed == (not batch.claimed_by), f"{batch.id}: claimed and waiting at once"
 
 

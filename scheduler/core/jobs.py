@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 from scheduler.core.ranges import Ranges
 from tenfold.contract.records import Priority, Submission
@@ -66,7 +66,7 @@ class Job:
         self.low = submission.priority is Priority.LOW
         self.level = level
         self.waiting = waiting
-        self.alone: deque[int] = deque()
+        self.alone: list[int] = []
         self.outstanding = waiting.count
         self.spent = 0
         self.queue: JobQueue | None = None
@@ -77,7 +77,7 @@ class Job:
         self.wait_since_ms = now_ms
         self.check_ms = 0.0
         self.turn_ms = 0.0
-        self.unclaimed: dict[str, Batch] = {}
+        self.unclaimed: list[Batch] = []
         self.done = 0
         self.started_ms = -1.0
         self.ended_ms = -1.0
@@ -95,7 +95,7 @@ class Job:
 
     def promotable(self) -> Batch | None:
         """The first batch that waits in RQ below level 0, which its turn at level 0 would move up."""
-        for batch in self.unclaimed.values():
+        for batch in self.unclaimed:
             if batch.level > 0:
                 return batch
         return None

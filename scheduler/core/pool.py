@@ -349,4 +349,6 @@ class Pool:
         """``batch`` waits in RQ no longer."""
         self.credits.queue(batch.lane, batch.level, -1)
         for share in batch.shares:
-            share.job.unclaimed.pop(batch.id, None)
+            unclaimed = share.job.unclaimed
+            if batch in unclaimed:
+                unclaimed.remove(batch)

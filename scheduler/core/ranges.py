@@ -11,49 +11,63 @@ Range = tuple[int, int]
 class Ranges:
     """Half-open ranges of indexes in the order in which they will be served.
 
+    Most jobs have one range, which is kept in place; only exceptions make a queue of more.
+
     Attributes:
         count: how many indexes there are.
     """
 
-    __slots__ = ("_ranges", "count")
+    __slots__ = ("_more", "_start", "_stop", "count")
 
     def __init__(self, ranges: Iterable[Range]) -> None:
-        self._ranges = deque(ranges)
-        self.count = sum(stop - start for start, stop in self._ranges)
+        self._start = self._stop = self.count = 0
+        self._more: deque[Range] | None = None
+        first = True
+        for start, stop in ranges:
+            self.count += stop - start
+            if first:
+                self._start, self._stop, first = start, stop, False
+            else:
+                self._rest().append((start, stop))
+
+    def _rest(self) -> deque[Range]:
+        if self._more is None:
+            self._more = deque()
+        return self._more
 
     def __iter__(self) -> Iterator[int]:
-        for start, stop in self._ranges:
+        yield from range(self._start, self._stop)
+        for start, stop in self._more or ():
             yield from range(start, stop)
 
     def take(self, most: int) -> Sequence[int]:
         """Remove and return the first ``most`` indexes, or all where there are fewer. O(ranges touched)."""
-        ranges = self._ranges
-        start, stop = ranges[0]
+        start, stop = self._start, self._stop
         end = start + most
-        if end < stop:
-            ranges[0] = (end, stop)
-            self.count -= most
+        if end < stop or not self._more:
+            self._start = end = min(end, stop)
+            self.count -= end - start
             return range(start, end)
-        ranges.popleft()
         self.count -= stop - start
-        if end == stop or not ranges:
-            return range(start, stop)
+        self._start, self._stop = self._more.popleft()
         return [*range(start, stop), *self.take(end - stop)]
 
     def put_back(self, indexes: Sequence[int]) -> None:
         """Return ``indexes``, ascending, to the head."""
-        ranges = self._ranges
         for index in reversed(indexes):
-            if ranges and ranges[0][0] == index + 1:
-                ranges[0] = (index, ranges[0][1])
+            if self._start == self._stop:
+                self._start, self._stop = index, index + 1
+            elif self._start == index + 1:
+                self._start = index
             else:
-                ranges.appendleft((index, index + 1))
+                self._rest().appendleft((self._start, self._stop))
+                self._start, self._stop = index, index + 1
         self.count += len(indexes)
 
     def clear(self) -> None:
         """Forget all."""
-        self._ranges.clear()
-        self.count = 0
+        self._start = self._stop = self.count = 0
+        self._more = None
 
 
 def without(count: int, rejected: Iterable[int]) -> list[Range]:

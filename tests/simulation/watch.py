@@ -287,7 +287,7 @@ class Watch:
             turn_ms = job.turn_ms
             wait.patience_ms = max(wait.patience_ms, patience_ms(self.core.pools[job.pool], job))
             job.turn_ms = turn_ms
-            if job.aged or any(batch.level == 0 for batch in job.unclaimed.values()) or wait.aged_ms >= 0.0:
+            if job.aged or any(batch.level == 0 for batch in job.unclaimed) or wait.aged_ms >= 0.0:
                 continue
             waited_ms = now_ms - wait.since_ms
             require(waited_ms <= wait.patience_ms + 1.0, "aging", f"{job.id} waited {waited_ms:.0f} ms and has no turn")
