@@ -1,0 +1,121 @@
+"""Who ran when, as a picture: one band a policy, one row a worker, one block a micro-batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+
+from scheduler.simulate.engine import Piece
+from scheduler.simulate.figures import Run
+
+WIDTH = 960
+LEFT, RIGHT = 90, 20
+ROW, GAP, TITLE = 22, 4, 26
+COLORS = ("#3b7dd8", "#e0803a", "#4aa564", "#b04fa0", "#8a8f98", "#c9a227")
+"""Of the clients in the order of their first arrival; the last ones share the last."""
+
+
+def svg(runs: list[Run], from_ms: float, until_ms: float) -> str:
+    """The picture of ``runs`` of one workload between two times, as an SVG document.
+
+    A block's colours are its images' clients, each with its part of the height; a frame marks level 0.
+    """
+    colors = _colors(runs[0])
+    scale = (WIDTH - LEFT - RIGHT) / (until_ms - from_ms)
+    parts: list[str] = []
+    top = 40.0
+    for run in runs:
+        parts.append(_text(LEFT, top + 14, f"{run.policy}", weight="bold"))
+        top += TITLE
+        for worker in sorted(run.engine.workers):
+            parts.append(_text(LEFT - 8, top + ROW - 7, worker, anchor="end"))
+            parts.append(f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{ROW}" fill="#f2f3f5"/>')
+            for piece in run.engine.history.pieces:
+                if piece.worker == worker and piece.end_ms > from_ms and piece.start_ms < until_ms:
+                    parts += _block(run, piece, colors, from_ms, until_ms, scale, top)
+            top += ROW + GAP
+    parts += _axis(from_ms, until_ms, scale, top)
+    title = f"{runs[0].workload.name}: {runs[0].workload.about}"
+    size = f'width="{WIDTH}" height="{top + 30:.0f}"'
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">',
+            f"<title>{escape(title)}</title>",
+            '<rect width="100%" height="100%" fill="white"/>',
+            *_legend(colors),
+            *parts,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def _colors(run: Run) -> dict[str, str]:
+    clients = dict.fromkeys(
+        arrival.client for arrival in sorted(run.engine.arrivals.values(), key=lambda arrival: arrival.at_ms)
+    )
+    sizes = Counter[str]()
+    for arrival in run.engine.arrivals.values():
+        sizes[arrival.client] += arrival.images
+    largest = [client for client, _ in sizes.most_common(len(COLORS) - 1)]
+    return {
+        client: COLORS[largest.index(client)] if client in largest else COLORS[-1]
+        for client in sorted(clients, key=lambda client: largest.index(client) if client in largest else len(largest))
+    }
+
+
+def _block(
+    run: Run, piece: Piece, colors: dict[str, str], from_ms: float, until_ms: float, scale: float, top: float
+) -> list[str]:
+    left = LEFT + (max(piece.start_ms, from_ms) - from_ms) * scale
+    width = max(0.6, (min(piece.end_ms, until_ms) - max(piece.start_ms, from_ms)) * scale - 0.4)
+    counts = Counter(colors[run.engine.arrivals[job_id].client] for job_id, _ in piece.items)
+    parts, y = [], top
+    for color, count in counts.items():
+        height = ROW * count / len(piece.items)
+        parts.append(f'<rect x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{color}"/>')
+        y += height
+    if piece.level == 0:
+        parts.append(
+            f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{ROW}" fill="none" stroke="#222"'
+            ' stroke-width="0.8"/>'
+        )
+    return parts
+
+
+def _legend(colors: dict[str, str]) -> list[str]:
+    parts, left, shown = [], float(LEFT), set[str]()
+    for client, color in colors.items():
+        if color in shown:
+            continue
+        shown.add(color)
+        others = sum(other == color for other in colors.values()) - 1
+        label = f"{client} and {others} others" if others else client
+        parts.append(f'<rect x="{left:.0f}" y="12" width="12" height="12" fill="{color}"/>')
+        parts.append(_text(left + 17, 22, label))
+        left += 34 + 7 * len(label)
+    parts.append(f'<rect x="{left:.0f}" y="12" width="12" height="12" fill="none" stroke="#222"/>')
+    parts.append(_text(left + 17, 22, "level 0"))
+    return parts
+
+
+def _axis(from_ms: float, until_ms: float, scale: float, top: float) -> list[str]:
+    step_ms = next(
+        step
+        for step in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000, 1e12)
+        if (until_ms - from_ms) / step <= 12
+    )
+    parts, at_ms = [], from_ms - from_ms % step_ms
+    while at_ms <= until_ms + 1e-9:
+        if at_ms >= from_ms:
+            x = LEFT + (at_ms - from_ms) * scale
+            parts.append(
+                f'<line x1="{x:.1f}" y1="36" x2="{x:.1f}" y2="{top:.0f}" stroke="#d5d8dd" stroke-width="0.5"/>'
+            )
+            parts.append(_text(x, top + 16, f"{at_ms / 1000:g} s", anchor="middle"))
+        at_ms += step_ms
+    return parts
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}">{escape(text)}</text>'
