@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models.boxes import select
+from models.cores import Cores
 from models.detector import Detections, DetectOptions, ModelSpec, Prepared
 from models.families.network import FamilyNetwork
 from models.letterbox import Letterbox, fit
@@ -30,6 +31,7 @@ class YoloDetector:
         self.fit_image = fit_image
         self.device = device
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self._cores = Cores()
         fused = network.fuse().requires_grad_(False)
         self.network = fused.to(device, self.dtype).to(memory_format=torch.channels_last)
 
@@ -44,12 +46,21 @@ class YoloDetector:
             for _ in range(2):
                 self.detect([grey] * batch_size, [DetectOptions()] * batch_size)
 
-    @torch.inference_mode()
     def detect(self, batch: Sequence[Prepared], options: Sequence[DetectOptions]) -> list[Detections]:
-        """One forward pass for the batch, then each image's own selection."""
+        """One forward pass for the batch, or for each core's part of it, then each image's own selection."""
         _check(batch, options)
         if not batch:
             return []
+        if self.device.type != "cpu":
+            return self._detect(batch, options)
+        parts = self._cores.parts(len(batch))
+        if len(parts) == 1:
+            return self._detect(batch, options)
+        found = self._cores.run(lambda rows: self._detect(batch[rows], options[rows]), parts)
+        return [one for part in found for one in part]
+
+    @torch.inference_mode()
+    def _detect(self, batch: Sequence[Prepared], options: Sequence[DetectOptions]) -> list[Detections]:
         least = min(option.conf for option in options)
         # Suppression of a few boxes is faster on the CPU than its launches on a GPU are.
         rows = zip(self.network.predict(self._input(batch), least), batch, options, strict=True)

@@ -1,0 +1,63 @@
+"""A batch on several cores of a CPU: each computes a part of it alone, instead of all sharing every layer.
+
+Threads that share a layer wait for each other at its end, a hundred times a batch; whatever else runs on the machine
+(our own gateway does) makes all of them wait. Threads with a part each wait once. Measured on two cores: a batch of ten
+takes 15 % less processor time, and beside busy neighbours up to a third less time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+import torch
+
+IMBALANCE_MAX = 1.15
+"""Parts of different lengths leave cores idle: beyond this, sharing each layer is faster."""
+
+T = TypeVar("T")
+
+
+class Cores:
+    """As many threads as torch computes with, each with one core for itself. Used from the main thread only."""
+
+    def __init__(self) -> None:
+        self._threads = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    def parts(self, images: int) -> list[slice]:
+        """How to cut a batch of ``images``; one part where cutting would not pay."""
+        threads = torch.get_num_threads()
+        longest = -(-images // threads)
+        if threads == 1 or images < threads or longest * threads > IMBALANCE_MAX * images:
+            return [slice(0, images)]
+        ends = [images * (number + 1) // threads for number in range(threads)]
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+    def run(self, compute: Callable[[slice], T], parts: Sequence[slice]) -> list[T]:
+        """``compute`` of each part, in order. Raises what a part raised, when all of them have ended."""
+        running = [self._started(len(parts)).submit(compute, part) for part in parts]
+        errors = [error for error in (future.exception() for future in running) if error is not None]
+        if errors:
+            raise errors[0]
+        return [future.result() for future in running]
+
+    def _started(self, threads: int) -> ThreadPoolExecutor:
+        if self._pool is None or self._threads != threads:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False)
+            self._threads = threads
+            all_up = Barrier(threads)
+            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="core")
+            for settled in [self._pool.submit(_settle, all_up) for _ in range(threads)]:
+                settled.result()
+        return self._pool
+
+
+def _settle(all_up: Barrier) -> None:
+    # Each thread sets its own count and reads it back, which makes torch remember it for this thread.
+    torch.set_num_threads(1)
+    torch.get_num_threads()
+    all_up.wait()
