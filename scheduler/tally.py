@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from scheduler.core.decisions import Decision, DispatchBatch, ExpireJob, Trace, TraceKind
 from scheduler.core.events import BatchClaimed, BatchEnded, BatchLost, CoreEvent, EndReason
-from scheduler.core.jobs import Batch
+from scheduler.core.jobs import Batch, Share
 
 WAIT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 SERVICE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -51,7 +51,7 @@ class Tally:
     """Counts what passes between the core and its shell.
 
     Attributes:
-        waits_ms: how long the items that were claimed since the last :meth:`forget_waits` had waited, by level.
+        waits_ms: how long the items claimed since the last :meth:`forget_waits` had waited, by their own level.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,8 @@ class Tally:
         if isinstance(event, BatchClaimed):
             self._claimed(batch, now_ms)
         elif isinstance(event, BatchLost):
-            self._turns["lost"] += 1
+            # One that vanished before it was claimed, as a canceled one does, cost no worker.
+            self._turns["lost"] += bool(event.worker)
         else:
             if event.pieces:
                 _of(self._served, place, SERVICE_S).observe(sum(spent_ms for _, spent_ms in event.pieces) / 1000)
@@ -109,13 +110,19 @@ class Tally:
                 self._preempted[place] += 1
 
     def _claimed(self, batch: Batch, now_ms: float) -> None:
-        waited = _of(self._waited, (batch.lane, batch.level), WAIT_S)
-        sample = self.waits_ms.setdefault(batch.level, [])
         for share in batch.shares:
             wait_ms = max(0.0, now_ms - share.job.entered_ms)
-            waited.observe(wait_ms / 1000, len(share.indexes))
+            items = len(share.indexes)
+            level = own_level(share, batch)
+            _of(self._waited, (batch.lane, level), WAIT_S).observe(wait_ms / 1000, items)
+            sample = self.waits_ms.setdefault(level, [])
             if len(sample) < WAITS_KEPT_MAX:
-                sample += [wait_ms] * len(share.indexes)
+                sample += [wait_ms] * items
+
+
+def own_level(share: Share, batch: Batch) -> int:
+    """The level whose wait this was: a bulk job that rose, or filled an urgent batch, says nothing of urgent ones."""
+    return share.level if share.level >= 0 else max(batch.level, share.job.level)
 
 
 def _of(histograms: dict[Place, Histogram], place: Place, bounds: tuple[float, ...]) -> Histogram:

@@ -48,8 +48,8 @@ async function watch(job, images, signal) {
     if (signal.aborted) return;
     if (event.kind === "result") await showResult(event.data, images);
     else {
-      sayState(event.data);
       way.told(event.data);
+      sayState(way.job);
     }
   }
   if (images.length > SHOWN_PICTURES) {
@@ -80,9 +80,10 @@ class Way {
     this.read();
   }
 
-  told(job) {
-    this.job = job;
-    if (FINAL.has(job.state)) {
+  // Of a job that goes on, an event tells only what changed.
+  told(news) {
+    this.job = { ...this.job, ...news };
+    if (FINAL.has(this.job.state)) {
       clearTimeout(this.due);
       this.due = null;
       this.read();

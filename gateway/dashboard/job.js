@@ -4,7 +4,7 @@ import { Refused, call, read } from "./api.js";
 import { at, make, show } from "./dom.js";
 import { cancelButton } from "./jobs.js";
 import { kept } from "./pictures.js";
-import { WORDS, line, timeline } from "./timeline.js";
+import { SIGN, line, timeline } from "./timeline.js";
 import { FINAL, TONE, brief, clock, count, duration } from "./words.js";
 
 const PICTURES = 12;
@@ -78,7 +78,7 @@ function showFacts(job) {
       make("progress", { class: "wide", max: total, value: done + failed, "aria-label": `${done + failed} of ${count(total, "image")} done` }),
       make("span", { class: "of" }, `${done} of ${count(total, "image")}${failed ? `, ${count(failed, "error")}` : ""}`)),
     job.error ? make("p", { class: "bad" }, job.error.message) : null,
-    make("dl", { class: "facts" }, facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, typeof value === "number" ? String(value) : value)))));
+    make("dl", { class: "facts" }, facts.map(([name, value]) => make("div", { class: name === "Id" ? "long" : null }, make("dt", {}, name), make("dd", {}, typeof value === "number" ? String(value) : value)))));
 }
 
 const since = (job, moment) => Date.parse(moment) - Date.parse(job.created_at);
@@ -92,8 +92,9 @@ function showTrace(job, trace) {
 }
 
 function legend() {
-  const signs = { "▮": WORDS.batched, "▼": "sank", "▲": "rose", "↩": "back home", "⤒": "batch moved up", "⏎": "handed back", "↻": "retried", "⏸": "held down", "●": "ended" };
-  return make("p", { class: "legend", "aria-hidden": "true" }, Object.entries(signs).map(([sign, word]) => make("span", {}, `${sign} ${word}`)));
+  const words = { sank: "sank", aged: "rose", homed: "back at its level", moved: "batch moved up", handed_back: "handed back", retried: "retried", held_down: "held down" };
+  const signs = [["▮", "batch"], ...Object.entries(words).map(([kind, word]) => [SIGN[kind], word]), ["●", "ended"]];
+  return make("p", { class: "legend", "aria-hidden": "true" }, signs.map(([sign, word]) => make("span", {}, `${sign} ${word}`)));
 }
 
 async function morePictures(id) {

@@ -39,7 +39,7 @@ function row(job) {
     ["Began", clock(job.created_at)],
     ["", FINAL.has(job.state) ? null : cancelButton(job.id)],
   ];
-  return make("tr", {}, cells.map(([label, ...content]) => make("td", { "data-label": label }, content.map((one) => (typeof one === "number" ? String(one) : one)))));
+  return make("tr", {}, cells.map(([label, ...content]) => make("td", { "data-label": label, class: content[0] === "–" ? "nil" : null }, content.map((one) => (typeof one === "number" ? String(one) : one)))));
 }
 
 export function cancelButton(id) {

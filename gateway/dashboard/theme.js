@@ -3,14 +3,10 @@
 import { at } from "./dom.js";
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
-const TOLD = { auto: ["Auto", "as the system has them"], light: ["Light", "light"], dark: ["Dark", "dark"] };
-
 function apply(theme) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  const [word, meaning] = TOLD[theme];
-  at("theme").textContent = word;
-  at("theme").setAttribute("aria-label", `Colours: ${meaning}`);
+  at("theme").textContent = `Colours: ${theme}`;
 }
 
 export function startTheme() {

@@ -9,9 +9,9 @@ const LEFT = 58;
 const RIGHT = 16;
 const FOOT = 24;
 const MOVES = new Set(["entered", "sank", "aged", "homed", "moved"]);
-const SIGN = { aged: "▲", sank: "▼", homed: "↩", moved: "⤒", handed_back: "⏎", retried: "↻", held_down: "⏸" };
+export const SIGN = { aged: "▲", sank: "▼", homed: "↩", moved: "↑", handed_back: "←", retried: "↻", held_down: "‖" };
 
-export const WORDS = {
+const WORDS = {
   entered: "entered the queue",
   batched: "put into a batch",
   sank: "sank one level: its allotment was used up",

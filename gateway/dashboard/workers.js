@@ -2,13 +2,13 @@
 
 import { at, make, show } from "./dom.js";
 import { tile } from "./levels.js";
-import { duration } from "./words.js";
+import { count, duration } from "./words.js";
 
 const LATE_MS = 5000;
 
+// What it holds, as the scheduler told: of the same moment as the lanes.
 export function showWorkers(workers, batches) {
-  const held = new Map(batches.filter((batch) => batch.worker).map((batch) => [batch.id, batch]));
-  const rows = workers.map((worker) => row(worker, worker.batches.map((id) => held.get(id)).filter(Boolean)));
+  const rows = workers.map((worker) => row(worker, batches.filter((batch) => batch.worker === worker.name)));
   show(at("workers"), rows.length ? rows : make("li", { class: "empty" }, "No worker lives."));
 }
 
@@ -21,5 +21,5 @@ function row(worker, held) {
     make("p", { class: "soft" }, `${worker.model} on ${worker.device} · levels ${worker.levels.join(", ")}`,
       late ? make("span", { class: "bad" }, ` · last heard ${duration(worker.beat_age_ms)} ago`) : null),
     make("div", { class: "tiles" }, held.map((batch) => tile(batch)),
-      held.length ? null : make("span", { class: "none" }, worker.batches.length ? `${worker.batches.length} batch` : "nothing in hand")));
+      held.length ? null : make("span", { class: "none" }, worker.batches.length ? count(worker.batches.length, "batch", "batches") : "nothing in hand")));
 }

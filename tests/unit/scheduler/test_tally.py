@@ -1,10 +1,20 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from scheduler.core import Core, CoreConfig
 from scheduler.core.decisions import Decision, DispatchBatch
-from scheduler.core.events import BatchClaimed, BatchEnded, CoreEvent, EndReason, JobSubmitted, TimePassed, WorkerJoined
+from scheduler.core.events import (
+    BatchClaimed,
+    BatchEnded,
+    BatchLost,
+    CoreEvent,
+    EndReason,
+    JobSubmitted,
+    TimePassed,
+    WorkerJoined,
+)
 from scheduler.history import EVERY_MS, KEPT, History, quantile, restored_history
 from scheduler.status import Status
 from scheduler.tally import Histogram, Tally
@@ -67,6 +77,25 @@ def test_sinking_is_counted() -> None:
             told.tell(BatchEnded(batch.id, "w", pieces=[(batch.size, 20.0)]))
     assert told.counted("turns")["sank"] == 1
     assert set(told.counted("turns")) == {"sank", "aged", "moved", "held_down", "expired", "lost"}
+
+
+def test_waits_count_at_the_jobs_own_level() -> None:
+    """A bulk job that fills an urgent batch or rises says nothing of how long urgent ones wait."""
+    told = Told()
+    told.first_batch(60)
+    told.now_ms = 50.0
+    for batch in list(told.core.batches.values()):
+        told.tell(BatchClaimed(batch.id, "w"))
+    assert set(told.tally.waits_ms) == {1}
+
+
+@pytest.mark.parametrize(("worker", "lost"), [("w", 1), ("", 0)])
+def test_only_a_batch_that_a_worker_held_counts_as_lost(worker: str, lost: int) -> None:
+    """One that vanished before it was claimed cost no worker."""
+    told = Told()
+    batch = told.first_batch(3)
+    told.tell(BatchLost(batch, worker, left=[0, 1, 2]))
+    assert told.counted("turns")["lost"] == lost
 
 
 def test_a_histogram_cumulates() -> None:
