@@ -110,7 +110,7 @@ def test_half_precision_stays_near(reference: Reference) -> None:
 
 
 def test_the_letterbox_is_theirs_but_for_rounding(reference: Reference) -> None:
-    """Inputs are bit-equal where nothing is scaled, and one step of 255 off at most elsewhere: OpenCV rounds otherwise."""
+    """Inputs are bit-equal where nothing is scaled, else one step of 255 off at most: OpenCV rounds otherwise."""
     for picture, square in zip(reference.answers["pictures"], reference.answers["squares"], strict=True):
         ours, _ = fit(picture.permute(2, 0, 1), IMGSZ)
         off = int((ours.permute(1, 2, 0).int() - square.int()).abs().max())
