@@ -53,6 +53,8 @@ class Cores:
             self._pool = ThreadPoolExecutor(threads, thread_name_prefix="core")
             for settled in [self._pool.submit(_settle, all_up) for _ in range(threads)]:
                 settled.result()
+            # Part of what they set is the whole process's.
+            torch.set_num_threads(threads)
         return self._pool
 
 
