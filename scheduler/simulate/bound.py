@@ -134,7 +134,8 @@ class StarvationBound:
         config = self.core.config
         batch_ms = self.device.cost_ms(config.batch_size) * self.slowest + self.device.claim_ms
         a_turn = ceil(config.quantum / config.batch_size)
-        waiting_ms = (turn.rounds * turn.clients * a_turn + 2 * turn.extra) * batch_ms / turn.workers
+        ahead = turn.rounds * turn.clients * a_turn - 1 + 2 * turn.extra
+        waiting_ms = ahead * batch_ms / turn.workers
         prefetched = 1 if self.device.cost_ms(1) < self.device.overlap_below_ms else 0
         under_way_ms = (2 + prefetched) * batch_ms + config.tick_ms + TIMER_STEP_MS + 4 * self.latency_ms
         return turn.patience_ms + waiting_ms + under_way_ms

@@ -12,7 +12,7 @@ WIDTH = 960
 LEFT, RIGHT = 90, 20
 ROW, GAP, TITLE = 22, 4, 26
 COLORS = ("#3b7dd8", "#e0803a", "#4aa564", "#b04fa0", "#8a8f98", "#c9a227")
-"""Of the clients in the order of their first arrival; the last ones share the last."""
+"""Of the labels in their order; the last ones share the last."""
 
 
 def svg(runs: list[Run], from_ms: float, until_ms: float) -> str:
@@ -25,6 +25,7 @@ def svg(runs: list[Run], from_ms: float, until_ms: float) -> str:
     parts: list[str] = []
     top = 40.0
     for run in runs:
+        labels = {job_id: _label(run, job_id) for job_id in run.engine.arrivals}
         parts.append(_text(LEFT, top + 14, f"{run.policy}", weight="bold"))
         top += TITLE
         for worker in sorted(run.engine.workers):
@@ -32,7 +33,7 @@ def svg(runs: list[Run], from_ms: float, until_ms: float) -> str:
             parts.append(f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{ROW}" fill="#f2f3f5"/>')
             for piece in run.engine.history.pieces:
                 if piece.worker == worker and piece.end_ms > from_ms and piece.start_ms < until_ms:
-                    parts += _block(run, piece, colors, from_ms, until_ms, scale, top)
+                    parts += _block(labels, piece, colors, from_ms, until_ms, scale, top)
             top += ROW + GAP
     parts += _axis(from_ms, until_ms, scale, top)
     title = f"{runs[0].workload.name}: {runs[0].workload.about}"
@@ -50,26 +51,30 @@ def svg(runs: list[Run], from_ms: float, until_ms: float) -> str:
     )
 
 
+def _label(run: Run, job_id: str) -> str:
+    """What a block is coloured by: its client, or its kind of job where there are more clients than colours."""
+    arrival = run.engine.arrivals[job_id]
+    few = len({one.client for one in run.workload.arrivals}) <= len(COLORS)
+    return arrival.client if few else arrival.kind
+
+
 def _colors(run: Run) -> dict[str, str]:
-    clients = dict.fromkeys(
-        arrival.client for arrival in sorted(run.engine.arrivals.values(), key=lambda arrival: arrival.at_ms)
-    )
-    sizes = Counter[str]()
-    for arrival in run.engine.arrivals.values():
-        sizes[arrival.client] += arrival.images
-    largest = [client for client, _ in sizes.most_common(len(COLORS) - 1)]
-    return {
-        client: COLORS[largest.index(client)] if client in largest else COLORS[-1]
-        for client in sorted(clients, key=lambda client: largest.index(client) if client in largest else len(largest))
-    }
+    labels = dict.fromkeys(_label(run, job_id) for job_id in run.engine.arrivals)
+    return {label: COLORS[min(place, len(COLORS) - 1)] for place, label in enumerate(sorted(labels))}
 
 
 def _block(
-    run: Run, piece: Piece, colors: dict[str, str], from_ms: float, until_ms: float, scale: float, top: float
+    labels: dict[str, str],
+    piece: Piece,
+    colors: dict[str, str],
+    from_ms: float,
+    until_ms: float,
+    scale: float,
+    top: float,
 ) -> list[str]:
     left = LEFT + (max(piece.start_ms, from_ms) - from_ms) * scale
     width = max(0.6, (min(piece.end_ms, until_ms) - max(piece.start_ms, from_ms)) * scale - 0.4)
-    counts = Counter(colors[run.engine.arrivals[job_id].client] for job_id, _ in piece.items)
+    counts = Counter(colors[labels[job_id]] for job_id, _ in piece.items)
     parts, y = [], top
     for color, count in counts.items():
         height = ROW * count / len(piece.items)
@@ -84,13 +89,8 @@ def _block(
 
 
 def _legend(colors: dict[str, str]) -> list[str]:
-    parts, left, shown = [], float(LEFT), set[str]()
-    for client, color in colors.items():
-        if color in shown:
-            continue
-        shown.add(color)
-        others = sum(other == color for other in colors.values()) - 1
-        label = f"{client} and {others} others" if others else client
+    parts, left = [], float(LEFT)
+    for label, color in colors.items():
         parts.append(f'<rect x="{left:.0f}" y="12" width="12" height="12" fill="{color}"/>')
         parts.append(_text(left + 17, 22, label))
         left += 34 + 7 * len(label)

@@ -3,8 +3,6 @@
 A failure prints its seed: ``play(seed, MISHAPS[name])`` runs it again, step for step.
 """
 
-import os
-
 import pytest
 
 from tests.simulation.chaos import Mishaps, play
@@ -18,7 +16,6 @@ MISHAPS = {
 }
 SEEDS_EACH = 60
 SLICE = 20
-SOAK = os.environ.get("TENFOLD_SOAK") == "1"
 
 
 def _play_all(name: str, seeds: range) -> None:
@@ -45,7 +42,6 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(not SOAK, reason="TENFOLD_SOAK=1 asks for the long form")
 @pytest.mark.parametrize("name", MISHAPS)
 def test_ten_thousand_seeds(name: str) -> None:
     """The long form: 10 000 worlds, an equal part of them for each kind of mishap."""

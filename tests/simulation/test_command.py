@@ -1,8 +1,8 @@
 """`python -m scheduler.simulate`, which `tenfold simulate` runs."""
 
 import json
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -63,7 +63,7 @@ def test_the_timeline_is_an_svg_with_every_worker(tmp_path: Path) -> None:
     """--timeline draws a band for each policy and a row for each worker."""
     path = tmp_path / "pictures" / "gpu.svg"
     assert main(["gpu", "--policy", "mlfq", "--timeline", str(path), "--until-ms", "100"]) == 0
-    texts = [node.text for node in ElementTree.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")]
+    texts = [node.text for node in ET.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")]
     assert {"mlfq", "w0", "w1", "level 0"} <= set(texts)
 
 

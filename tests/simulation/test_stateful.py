@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import os
-
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from scheduler.core import Core, CoreConfig
 from scheduler.core.decisions import DispatchBatch, ExpireJob, PromoteBatch
@@ -31,7 +38,6 @@ from tests.simulation.watch import Watch
 from tests.unit.scheduler.core.scene import LANE, OTHER_LANE, submission, worker_info
 
 WORKERS = ("w0", "w1", "w2")
-SOAK = os.environ.get("TENFOLD_SOAK") == "1"
 
 
 class Anything(RuleBasedStateMachine):
@@ -191,10 +197,19 @@ class Anything(RuleBasedStateMachine):
 TestAnything = Anything.TestCase
 TestAnything.__doc__ = "No sequence of events breaks an invariant, a check or the agreement with the truth."
 TestAnything.settings = settings(
-    max_examples=2000 if SOAK else 50,
+    max_examples=50,
     stateful_step_count=60,
     deadline=None,
-    derandomize=not SOAK,
+    derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_anything_at_length() -> None:
+    """The long form, with other sequences each time."""
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis leaves it open
+        Anything, settings=settings(TestAnything.settings, max_examples=3000, derandomize=False, print_blob=True)
+    )
