@@ -26,6 +26,17 @@ _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED: Final = 0x1
 _UNIX: Final = 3
 _EVENTS_A_TURN: Final = 64
+# What Python's reader raises on files that are none; found by mutation.
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 async def read_zip(file: BinaryIO, tally: Tally) -> AsyncIterator[ArchiveEvent]:
@@ -66,7 +77,7 @@ def _events(file: BinaryIO, tally: Tally) -> Iterator[ArchiveEvent]:
                     while piece := contents.read(PIECE_BYTES_MAX):
                         tally.count_bytes(len(piece))
                         yield piece
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, OSError, ValueError) as error:
+    except _DAMAGED as error:
         raise malformed(str(error) or type(error).__name__) from None
 
 
@@ -95,7 +106,7 @@ def _is_wanted(info: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == _UNIX else 0
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise unsafe(f"{info.filename[:100]!r} is a link or a device")
-    if skipped or info.is_dir():
+    if skipped or info.filename.endswith("/"):  # `is_dir` fails on an empty name
         return False
     if info.flag_bits & _ENCRYPTED:
         raise unsafe(f"{info.filename[:100]!r} is encrypted")

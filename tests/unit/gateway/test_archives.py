@@ -193,3 +193,14 @@ def test_damage_within_is_refused() -> None:
     stream[-6] ^= 1
     for data in (zip_file, tar_file, stream):
         assert refusal(bytes(data)) == "malformed_archive"
+
+
+def test_an_entry_without_a_name_is_an_image_like_any_other() -> None:
+    """A zip may say nothing where a name should stand."""
+    data = zipped({"n": b"data"})
+    start = data.index(b"PK\x01\x02")
+    local = data[:26] + b"\0\0" + data[28:30] + data[31:start]
+    central = data[start : start + 28] + b"\0\0" + data[start + 30 : start + 46]
+    end = data[data.index(b"PK\x05\x06") :]
+    sizes = len(central).to_bytes(4, "little") + len(local).to_bytes(4, "little")
+    assert unpacked(local + central + end[:12] + sizes + end[20:]) == {"": b"data"}

@@ -1,0 +1,111 @@
+"""Mutated forms, archives and raw bodies against a gateway process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import httpx
+import psutil
+import pytest
+
+from tenfold.contract.records import ItemResult, Timing
+from tests.fuzz.corpus import BOUNDARY, archives, forms, images
+from tests.fuzz.mutating import mutant
+from tests.integration.gateway.gateway_world import Backend, wait_for
+
+SOAK = os.environ.get("TENFOLD_SOAK") == "1"
+COUNT = 2000 if SOAK else 200
+GROWN_BYTES_MAX = 64 * 2**20
+REFUSED = {400, 408, 409, 413, 415, 422, 429, 503}
+
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+KINDS: dict[str, tuple[Sequence[bytes], Sequence[str]]] = {
+    "forms": (forms(), [FORM]),
+    "archives": (archives(), ["application/zip", "application/x-tar", "application/gzip"]),
+    "images": (images(), ["image/jpeg", "image/png", "image/webp", "image/bmp"]),
+}
+
+
+class Blind(Backend):
+    """Finds nothing in anything, without looking: decoders are tried in a process of their own."""
+
+    def look(self, index: int, blob: bytes | None) -> ItemResult:
+        return ItemResult(index, 1, 1, [], None, timing=Timing())
+
+
+@pytest.fixture
+def backend(redis_url: str) -> Iterator[Backend]:
+    playing = Blind(redis_url)
+    playing.let.set()
+    thread = threading.Thread(target=playing.run)
+    thread.start()
+    yield playing
+    playing.stopping = True
+    thread.join()
+    playing.client.close()
+
+
+@contextmanager
+def gateway(redis_url: str, folder: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """A gateway process that unpacks in ``folder`` and logs there."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    flags = ["--port", str(port), "--redis-url", redis_url, "--model", "toy"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", *flags],
+            env={**os.environ, "TENFOLD_SPOOL_DIR": str(folder)},
+            stderr=log,
+        )
+        try:
+            wait_for(lambda: answers(f"http://127.0.0.1:{port}"), "the gateway")
+            yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_mutated_body_breaks_the_gateway(backend: Backend, redis_url: str, tmp_path: Path, kind: str) -> None:
+    """Each is accepted or refused with a problem document; nothing fails, grows or stays."""
+    seeds, types = KINDS[kind]
+    random = Random(1)
+    outcomes: Counter[int] = Counter()
+    with gateway(redis_url, tmp_path) as (process, url), httpx.Client(base_url=url, timeout=30) as http:
+        warm_bytes = 0
+        for number in range(COUNT):
+            route = "/v1/detect" if kind == "images" else "/v1/jobs"
+            headers = {"content-type": random.choice(types)}
+            reply = http.post(route, content=mutant(random, seeds), headers=headers)
+            outcomes[reply.status_code] += 1
+            if reply.status_code not in {200, 202}:
+                assert reply.headers["content-type"] == "application/problem+json", f"mutant {number}"
+                assert reply.status_code in REFUSED, f"mutant {number}: {reply.text}"
+            if number == COUNT // 5:
+                warm_bytes = process.memory_info().rss
+        assert process.memory_info().rss - warm_bytes < GROWN_BYTES_MAX
+        assert outcomes.total() == COUNT
+        assert min(outcomes[200] + outcomes[202], outcomes[400] + outcomes[422]) > COUNT // 20, outcomes
+        wait_for(lambda: not backend.client.hlen("tenfold:queued") or not unfinished(backend), "the last job")
+        alive = [score for _, score in backend.client.zrange("tenfold:uploads", 0, -1, withscores=True) if score]
+        assert alive == []
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def unfinished(backend: Backend) -> int:
+    return int(backend.client.zcard("tenfold:active"))
