@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[Sequence[bytes], Sequence[str]]] = {
 class Blind(Backend):
     """Finds nothing in anything, without looking: decoders are tried in a process of their own."""
 
-    def look(self, index: int, blob: bytes | None) -> ItemResult:
+    def look(self, index: int, blob: bytes | None) -> ItemResult:  # noqa: ARG002  # Backend looks at it
         return ItemResult(index, 1, 1, [], None, timing=Timing())
 
 
