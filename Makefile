@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 CODE := $(wildcard gateway scheduler inference_worker models tenfold tests benchmarks examples docs)
 PYTEST_ARGS ?=
 
-.PHONY: help run test check lint types imports soak chaos format lock clean
+.PHONY: help run test check lint types imports soak chaos bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make test                      set up and run every test'
 	@echo 'make check                     lint, types, import rules and tests: what CI runs'
 	@echo 'make soak | chaos              the long forms of the tests | one run of the chaos harness'
+	@echo 'make bench [ARGS="--quick --parts limit,serving"]  Tenfold beside its peers; the report goes to build/bench'
 	@echo 'make format | lock | clean     format the code | refresh constraints.txt | remove what was built'
 
 run: $(INSTALLED)
@@ -33,6 +34,10 @@ soak: $(INSTALLED)
 # One run of the chaos harness; ARGS="--seconds 60 --seed 1".
 chaos: $(INSTALLED)
 	$(BIN)/python -m tests.system.chaos $(ARGS)
+
+# Tenfold beside the plain loop and other servers (docs/performance.md); each peer gets an environment of its own.
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(CODE)

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from tenfold.cli import detect, doctor, jobs, service_commands, simulate, system, top, up, values
+from tenfold.cli import bench, detect, doctor, jobs, service_commands, simulate, system, top, up, values
 from tenfold.client import NotReachable, WaitRanOut
 from tenfold.contract.errors import SettingsError, TenfoldError
 
@@ -32,6 +32,7 @@ app.command("queues")(system.queues)
 app.command("workers")(system.workers)
 app.add_typer(system.models_app, name="models")
 simulate.add_to(app)
+bench.add_to(app)
 app.command("doctor")(doctor.doctor)
 service_commands.add_to(app)
 
