@@ -10,7 +10,7 @@ from tenfold.cli.drawing import Drawer
 from tenfold.client import ImageResult
 from tenfold.sample_run import describe
 
-PICTURES_LISTED_MAX = 50
+PICTURES_LISTED_MAX = 20
 FAILURES_LISTED_MAX = 10
 
 
@@ -74,6 +74,8 @@ def _failures(results: Sequence[ImageResult], drawer: Drawer | None) -> list[tup
 
 def _summary(results: Sequence[ImageResult]) -> str:
     counts = Counter(found.label for result in results for found in result.detections or ())
+    if len(results) > 1 and counts:
+        return terminal.count(counts.total(), "object")
     return ", ".join(f"{number} {label}" for label, number in counts.most_common()) or "nothing found"
 
 

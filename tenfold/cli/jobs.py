@@ -72,7 +72,7 @@ def show(
     """One job as it is now."""
     with terminal.connect(url, api_key) as client:
         job = client.job(job_id)
-    _show([job], as_json, job)
+    _show_one(job, as_json)
 
 
 @app.command()
@@ -86,7 +86,7 @@ def watch(
     """Wait until a job is over; Ctrl-C leaves the job alone."""
     with terminal.connect(url, api_key) as client:
         job = follow(client, client.job(job_id), wait)
-    _show([job], as_json, job)
+    _show_one(job, as_json)
     raise typer.Exit(terminal.exit_status_of(job))
 
 
@@ -120,7 +120,7 @@ def cancel(
     """Drop what has not started of a job; what is done stays."""
     with terminal.connect(url, api_key) as client:
         job = client.cancel(job_id)
-    _show([job], as_json, job)
+    _show_one(job, as_json)
 
 
 @app.command()
@@ -130,7 +130,8 @@ def trace(
     """What the scheduler did with a job, in order: the answer to "why did it wait?"."""
     with terminal.connect(url, api_key) as client:
         entries = client.trace(job_id)
-    if as_json:
+        job = None if as_json else client.job(job_id)
+    if job is None:
         terminal.print_json({"trace": entries})
         return
     console = terminal.people()
@@ -139,6 +140,7 @@ def trace(
         return
     began_ms = float(entries[0].get("at_ms", 0.0))
     rows = [(_after(float(entry.get("at_ms", began_ms)) - began_ms), story.tell(entry)) for entry in entries]
+    rows.append(("", f"it is {job.state}: {terminal.images_of(job)}"))
     console.print(terminal.table(f"What happened to {job_id}", ("after", "what"), rows))
 
 
@@ -149,6 +151,30 @@ def _after(milliseconds: float) -> str:
 def _show(jobs: list[Job], as_json: bool, value: object) -> None:
     if as_json:
         terminal.print_json(value)
-    else:
+    elif jobs:
         rows = [terminal.job_line(job) for job in jobs]
-        terminal.people().print(terminal.table("Jobs", terminal.JOB_COLUMNS, rows))
+        terminal.people().print(terminal.table("Jobs", terminal.JOB_COLUMNS, rows, whole=3))
+    else:
+        terminal.people().print("no jobs")
+
+
+def _show_one(job: Job, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json(job)
+        return
+    ahead = None if job.position is None else terminal.count(job.position, "image")
+    error = job.error.get("message") if isinstance(job.error, dict) else job.error
+    pairs = [
+        ("state", job.state),
+        ("images", terminal.images_of(job)),
+        ("model", job.model),
+        ("priority", job.priority),
+        ("level", job.level),
+        ("ahead", ahead),
+        ("eta", terminal.eta_of(job)),
+        ("created", job.created_at),
+        ("started", job.started_at),
+        ("finished", job.finished_at),
+        ("error", error),
+    ]
+    terminal.people().print(terminal.facts(f"Job {job.id}", pairs))

@@ -8,10 +8,12 @@ from tenfold import services
 from tenfold.cli import terminal
 
 COLUMNS: Final = {
-    "queues": ("name", "level", "waiting_items", "waiting_jobs", "queued_batches", "oldest_wait_ms"),
-    "workers": ("name", "state", "model", "device", "levels", "batches", "host", "beat_age_ms"),
-    "models": ("name", "version", "default", "workers", "sizes", "labels", "description"),
+    "queues": ("name", "waiting_items", "queued_batches", "running_batches", "oldest_wait_ms"),
+    "workers": ("name", "state", "model", "device", "levels", "batches", "host"),
+    "models": ("name", "version", "workers", "sizes", "labels", "description"),
 }
+
+_BUSY: Final = ("waiting_items", "queued_batches", "running_batches")
 
 models_app = typer.Typer(help="What can be served.", no_args_is_help=True)
 
@@ -65,12 +67,13 @@ def _show(what: str, as_json: bool, url: str, api_key: str | None) -> None:
     console = terminal.people()
     if what == "queues":
         console.print(_totals(told))
+        rows = [row for row in rows if any(row.get(name) for name in _BUSY)]
     if not rows:
-        console.print(f"no {what}")
+        console.print("nothing waits and nothing runs" if what == "queues" else f"no {what}")
         return
     columns = COLUMNS[what]
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    console.print(terminal.table(what.capitalize(), [column.replace("_", " ") for column in columns], cells))
+    console.print(terminal.table(what.capitalize(), [column.replace("_", " ") for column in columns], cells, whole=1))
 
 
 def _totals(told: dict[str, Any]) -> str:

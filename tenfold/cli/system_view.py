@@ -58,7 +58,8 @@ def _rates(queues: Told) -> Text:
     if not samples:
         return Text("")
     done = [float(sample.get("done_per_s") or 0.0) for sample in samples]
-    turns = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in (queues.get("turns") or {}).items())
+    turned = {name.replace("_", " "): number for name, number in (queues.get("turns") or {}).items() if number}
+    turns = ", ".join(f"{name} {number}" for name, number in turned.items())
     line = Text("images/s ") + Text(_sparkline(done[-SPARKS_MAX:]), style="green")
     return line + Text(f"  {turns}", style="dim") if turns else line
 

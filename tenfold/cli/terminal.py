@@ -4,11 +4,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -53,13 +55,22 @@ def print_json(value: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table for people; None shows as a dash."""
-    built = Table(title=title, title_justify="left")
-    for column in columns:
-        built.add_column(column, overflow="fold")
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], whole: int = 0) -> Table:
+    """A table for people; None shows as a dash. The first `whole` columns are never broken: they are to be copied."""
+    built = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, column in enumerate(columns):
+        built.add_column(column, overflow="fold", no_wrap=place < whole)
     for row in rows:
-        built.add_row(*("-" if cell is None else str(cell) for cell in row))
+        built.add_row(*("-" if cell is None else escape(str(cell)) for cell in row))
+    return built
+
+
+def facts(title: str, pairs: Iterable[tuple[str, object]]) -> Table:
+    """Names and values under each other; what is None is left out."""
+    built = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    for name, value in pairs:
+        if value is not None:
+            built.add_row(name, escape(str(value)))
     return built
 
 
@@ -124,14 +135,36 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+JOB_COLUMNS = ("job", "state", "images", "level", "eta", "age")
+
+
 def job_line(job: Job) -> tuple[object, ...]:
     """A job as a row under `JOB_COLUMNS`."""
-    images = f"{job.images.done}/{job.images.total}" + (f" ({job.images.failed} failed)" if job.images.failed else "")
-    eta = None if job.eta_ms is None else f"{job.eta_ms / 1000:.1f} s"
-    return (job.id, job.state, job.model, job.priority, job.level, images, eta, job.created_at)
+    return (job.id, job.state, images_of(job), job.level, eta_of(job), _age(job.created_at))
 
 
-JOB_COLUMNS = ("job", "state", "model", "priority", "level", "images", "eta", "created")
+def images_of(job: Job) -> str:
+    """How far a job is, such as `7/10, 1 bad`."""
+    failed = f", {job.images.failed} bad" if job.images.failed else ""
+    return f"{job.images.done}/{job.images.total}{failed}"
+
+
+def eta_of(job: Job) -> str | None:
+    """When it should be done, from now."""
+    return None if job.eta_ms is None else f"{job.eta_ms / 1000:.1f} s"
+
+
+def _age(created_at: str | None) -> str | None:
+    if created_at is None:
+        return None
+    try:
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds()
+    except (ValueError, TypeError):
+        return created_at
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def exit_status_of(job: Job) -> int:

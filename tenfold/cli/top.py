@@ -1,8 +1,10 @@
 """`tenfold top`: the system as it works, again and again on one screen."""
 
+import signal
 import time
 from dataclasses import dataclass
-from typing import Annotated
+from types import FrameType, TracebackType
+from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
@@ -66,8 +68,39 @@ class _Screen:
 
 def _live(console: Console, client: Tenfold, first: Snapshot, every_s: float) -> None:
     screen = _Screen(client, first)
-    with Live(draw(first), console=console, screen=True, auto_refresh=False) as live:
-        while True:
-            time.sleep(every_s)
+    with _CtrlC() as ctrl_c, Live(draw(first), console=console, screen=True, auto_refresh=False) as live:
+        while not ctrl_c.after(every_s):
             screen.look_again()
             live.update(draw(screen.shown, screen.trouble), refresh=True)
+    raise typer.Exit(130)
+
+
+class _CtrlC:
+    """Ctrl-C as something to look for between two looks: raised within a request, it can leave a lock held for ever.
+
+    A second one is raised as usual.
+    """
+
+    def __init__(self) -> None:
+        self._pressed = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def after(self, wait_s: float) -> bool:
+        """Whether it is pressed before `wait_s` are over."""
+        end_s = time.monotonic() + wait_s
+        while not self._pressed and (left_s := end_s - time.monotonic()) > 0:
+            time.sleep(min(0.1, left_s))
+        return self._pressed
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._pressed = True
+        signal.signal(signal.SIGINT, self._before)

@@ -15,8 +15,6 @@ Watch = Annotated[bool, typer.Option("--watch", help="Wait until the run is over
 SampleCount = Annotated[int, typer.Option("--count", min=0, help="How many at most.")]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.")]
 
-_RUN_COLUMNS = ("run", "state", "stored", "late", "failed", "started", "finished")
-
 
 @app.command()
 def generate(
@@ -74,7 +72,7 @@ def sample(
     if as_json:
         terminal.print_json(told)
     else:
-        terminal.people().print(terminal.table(f"Values: {told.count}", ("key", "value"), told.data.items()))
+        terminal.people().print(terminal.table(f"Values: {told.count}", ("key", "value"), told.data.items(), whole=1))
 
 
 @app.command("delete-random")
@@ -103,9 +101,15 @@ def _show(run: Run, as_json: bool) -> None:
     if as_json:
         terminal.print_json(run)
         return
-    stored = f"{run.stored}/{run.requested}"
-    row = (run.id, run.state, stored, run.late, run.failed, run.started_at, run.finished_at)
-    terminal.people().print(terminal.table("Run", _RUN_COLUMNS, [row]))
+    pairs = [
+        ("state", run.state),
+        ("stored", f"{run.stored}/{run.requested}"),
+        ("late", run.late),
+        ("failed", run.failed),
+        ("started", run.started_at),
+        ("finished", run.finished_at),
+    ]
+    terminal.people().print(terminal.facts(f"Run {run.id}", pairs))
     if run.errors:
         lines = [(error.index, error.code, error.message) for error in run.errors]
         terminal.people().print(terminal.table("What failed", ("value", "code", "why"), lines))

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from tenfold.cli import main
-from tests.unit.tenfold.canned_service import CannedService, broken, canned_service, found, job
+from tests.unit.tenfold.canned_service import CannedService, Reply, broken, canned_service, found, job
+
+SCENE = str(Path(__file__).parents[4] / "examples" / "images" / "scene-1.jpg")
 
 
 @pytest.fixture
@@ -102,12 +104,64 @@ def test_wrong_usage_is_status_2(args: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [["jobs", "list"], ["jobs", "show", "x"], ["jobs", "cancel", "x"], ["queues"], ["workers"], ["models", "list"]],
+    [
+        ["detect", SCENE],
+        ["jobs", "submit", SCENE],
+        ["jobs", "list"],
+        ["jobs", "show", "x"],
+        ["jobs", "watch", "x"],
+        ["jobs", "results", "x"],
+        ["jobs", "results", "x", "--format", "csv"],
+        ["jobs", "trace", "x"],
+        ["jobs", "cancel", "x"],
+        ["values", "generate"],
+        ["values", "show", "x"],
+        ["values", "total"],
+        ["values", "sample"],
+        ["values", "delete-random"],
+        ["top"],
+        ["queues"],
+        ["workers"],
+        ["models", "list"],
+    ],
 )
 def test_server_down_is_status_4_and_no_traceback(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """With nobody there, every client command says where it looked, and ends with 4."""
     assert main([*args, "--url", "http://127.0.0.1:9"]) == 4
-    assert "http://127.0.0.1:9" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "http://127.0.0.1:9" in err
+    assert "tenfold up" in err
+    assert out == ""
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An --out that is a file is status 1 and named, without a traceback."""
+    service.reply("POST", "/v1/detect", job(results=[found()]))
+    args = ["detect", str(picture), "--save-images", "--out", str(picture), "--url", service.url]
+    assert main(args) == 1
+    assert str(picture) in capsys.readouterr().err
+
+
+def test_a_refusal_for_now_is_told_and_tried_again(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the service says to come back later, a line says so, and the command goes on."""
+    busy = Reply({"title": "Busy"}, 503, {"Retry-After": "0"})
+    service.reply("POST", "/v1/detect", busy, Reply(job(results=[found()])))
+    assert main(["detect", str(picture), "--url", service.url]) == 0
+    assert "trying again" in capsys.readouterr().err
+
+
+def test_the_shell_completes_commands_and_words(tmp_path: Path) -> None:
+    """Completion gives commands, and the words that an option takes."""
+    for words, expected in (("tenfold jo", "jobs"), ("tenfold detect a.jpg --format co", "coco")):
+        env = {**os.environ, "_TENFOLD_COMPLETE": "complete_bash", "COMP_WORDS": words}
+        env["COMP_CWORD"] = str(len(words.split()) - 1)
+        command = [sys.executable, "-c", "from tenfold.cli import main; main([])"]
+        told = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert expected in told.stdout.split()
 
 
 def test_wait_that_runs_out_is_status_124(service: CannedService) -> None:
