@@ -22,7 +22,7 @@ from tenfold.store.values_store import ValuesStore
 RUN_TTL_S = 2
 
 
-def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
+def until(condition: Callable[[], object], within_s: float = 90.0) -> None:
     """Wait until ``condition`` holds."""
     end = time.monotonic() + within_s
     while not condition():
