@@ -229,3 +229,11 @@ def test_commands_never_load_torch() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_the_simulator_reads_its_own_options() -> None:
+    """`tenfold simulate --help` is the simulator's help, by its own name."""
+    command = [sys.executable, "-m", "tenfold", "simulate", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("usage: tenfold simulate")
