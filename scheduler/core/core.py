@@ -128,11 +128,12 @@ class Core:
     def standing(self, job_id: str, now_ms: float) -> views.Standing | None:
         """Where an active job stands; None where it is not active."""
         job = self.jobs.get(job_id)
-        return None if job is None else views.standing(self.pools[job.pool], job, now_ms)
+        return None if job is None else views.Places(self.pools[job.pool], now_ms).standing(job)
 
     def standings(self, now_ms: float) -> list[views.Standing]:
         """Where each active job stands, in the order of their entry."""
-        return [views.standing(self.pools[job.pool], job, now_ms) for job in self.jobs.values()]
+        places = {name: views.Places(pool, now_ms) for name, pool in self.pools.items()}
+        return [places[job.pool].standing(job) for job in self.jobs.values()]
 
     def queues(self, now_ms: float) -> list[views.QueueView]:
         """Depth, age and rates for each pool, lane and level."""

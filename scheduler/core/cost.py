@@ -5,6 +5,9 @@ from __future__ import annotations
 DECAY = 0.98
 """Weight that a measurement keeps with each later one: about the last fifty count."""
 
+OUTLIER = 5.0
+"""A measurement counts as so many times the expected at most: a pause is no price, and a slower machine is learned."""
+
 SPREAD_LEAST = 0.05
 """Below this variance of the sizes (images²) a slope means nothing."""
 
@@ -33,6 +36,8 @@ class CostCurve:
         """Learn that a micro-batch of ``images`` took ``elapsed_ms``. Senseless measurements are ignored."""
         if images < 1 or not 0.0 <= elapsed_ms < 1e9:
             return
+        if self._weight > 2.0:
+            elapsed_ms = min(elapsed_ms, OUTLIER * self.cost_ms(images))
         self._weight = self._weight * DECAY + 1.0
         self._n = self._n * DECAY + images
         self._t = self._t * DECAY + elapsed_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.core.jobs import Job
+from scheduler.core.jobs import Client, Job
 from scheduler.core.meter import Meter
 from scheduler.core.pool import Pool
 from tenfold.contract.records import Record
@@ -61,23 +61,62 @@ class WorkerView(Record, frozen=True, omit_defaults=False):
     costs: dict[str, tuple[float, float]]
 
 
-def standing(pool: Pool, job: Job, now_ms: float) -> Standing:
-    """Where ``job`` stands. O(levels · lanes), and O(clients) while these are few."""
-    level = pool.level_of(job)
-    above = sum(sum(shelf.items.values()) for shelf in pool.shelves[:level])
-    position = above + _beside(pool, job, pool.config.quantum) if job.waiting.count else 0
-    items = above + _beside(pool, job, job.client.items) + job.outstanding + _own_before(job)
-    return Standing(job.id, level, position, _eta_ms(pool, job, level, items, now_ms))
+class Places:
+    """Says where jobs of a pool stand at one instant; what jobs have in common is found once."""
 
+    __slots__ = ("_above", "_beside", "_busy", "_now_ms", "_pool")
 
-def _beside(pool: Pool, job: Job, turn: int) -> int:
-    """Items of other clients on its level that are served while its own client is served ``turn`` items."""
-    shelf = pool.shelves[pool.level_of(job)]
-    others = max(0, sum(shelf.items.values()) - job.client.items)
-    clients = len(shelf) - 1
-    if clients > CLIENTS_COUNTED_MAX:
-        return min(others, clients * turn)
-    return min(others, sum(min(client.items, turn) for client in shelf.clients(job.lane) if client is not job.client))
+    def __init__(self, pool: Pool, now_ms: float) -> None:
+        self._pool = pool
+        self._now_ms = now_ms
+        self._above: dict[int, int] = {}
+        self._beside: dict[tuple[Client, int, str, int], int] = {}
+        self._busy: dict[int, float] = {}
+
+    def standing(self, job: Job) -> Standing:
+        """Where ``job`` stands. O(levels · lanes), and O(clients) while these are few."""
+        level, client = self._pool.level_of(job), job.client
+        above = self._items_above(level)
+        position = 0
+        if job.waiting.count:
+            position = above + self._items_beside(client, level, job.lane, self._pool.config.quantum)
+        items = above + self._items_beside(client, level, job.lane, client.items) + job.outstanding + _own_before(job)
+        return Standing(job.id, level, position, self._eta_ms(job, level, items))
+
+    def _items_above(self, level: int) -> int:
+        found = self._above.get(level)
+        if found is None:
+            found = self._above[level] = sum(sum(shelf.items.values()) for shelf in self._pool.shelves[:level])
+        return found
+
+    def _items_beside(self, client: Client, level: int, lane: str, turn: int) -> int:
+        """Items of other clients on ``level`` that are served while ``client`` is served ``turn`` items."""
+        key = (client, level, lane, turn)
+        found = self._beside.get(key)
+        if found is None:
+            shelf = self._pool.shelves[level]
+            others = max(0, sum(shelf.items.values()) - client.items)
+            count = len(shelf) - 1
+            if count <= CLIENTS_COUNTED_MAX:
+                others = min(others, sum(min(one.items, turn) for one in shelf.clients(lane) if one is not client))
+            found = self._beside[key] = min(others, max(0, count) * turn)
+        return found
+
+    def _eta_ms(self, job: Job, level: int, items: int) -> float | None:
+        """The time for ``items`` at the recent price, with what is left of the workers beside more urgent work."""
+        price_ms = self._pool.price_ms.get(job.lane)
+        workers = self._pool.credits.serving(job.lane, level)
+        if price_ms is None or not workers:
+            return None
+        return items * price_ms / (workers - min(self._urgent(level), URGENT_SHARE_MAX * workers))
+
+    def _urgent(self, level: int) -> float:
+        """Workers that are busy with what is more urgent than ``level``, on the average of the last seconds."""
+        found = self._busy.get(level)
+        if found is None:
+            busy = (meter.per_second(self._now_ms) for meter in self._pool.busy[:level])
+            found = self._busy[level] = sum(busy) / 1000.0
+        return found
 
 
 def _own_before(job: Job) -> int:
@@ -89,16 +128,6 @@ def _own_before(job: Job) -> int:
     if len(jobs) > CLIENTS_COUNTED_MAX:
         return queue.plain_items + queue.exempt_items - job.waiting.count
     return sum(min(other.waiting.count, job.waiting.count) for other in jobs if other is not job)
-
-
-def _eta_ms(pool: Pool, job: Job, level: int, items: int, now_ms: float) -> float | None:
-    """The time for ``items`` at the recent price, with what is left of the workers beside more urgent work."""
-    price_ms = pool.price_ms.get(job.lane)
-    workers = pool.credits.serving(job.lane, level)
-    if price_ms is None or not workers:
-        return None
-    urgent = sum(meter.per_second(now_ms) for meter in pool.busy[:level]) / 1000.0 / workers
-    return items * price_ms / workers / (1.0 - min(urgent, URGENT_SHARE_MAX))
 
 
 def queues(pool: Pool, now_ms: float) -> list[QueueView]:

@@ -210,6 +210,6 @@ TestAnything.settings = settings(
 @pytest.mark.timeout(3600)
 def test_anything_at_length() -> None:
     """The long form, with other sequences each time."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis leaves it open
+    run_state_machine_as_test(
         Anything, settings=settings(TestAnything.settings, max_examples=3000, derandomize=False, print_blob=True)
     )

@@ -72,6 +72,18 @@ def test_the_cost_curve_keeps_its_slope_through_a_long_run_of_one_size() -> None
     assert curve.affordable(5.0, 9) == 9
 
 
+def test_the_cost_curve_takes_a_pause_for_a_pause_and_a_slower_machine_for_one() -> None:
+    """One batch that took a minute hardly moves the price; a machine that stays ten times slower is learned."""
+    curve = CostCurve()
+    for images in (1, 10) * 10:
+        curve.add(images, 5.0 + 2.0 * images)
+    curve.add(10, 60_000.0)
+    assert curve.cost_ms(10) < 2 * 25.0
+    for images in (1, 10) * 200:
+        curve.add(images, 50.0 + 20.0 * images)
+    assert curve.cost_ms(10) == pytest.approx(250.0, rel=0.1)
+
+
 @pytest.mark.parametrize(("images", "elapsed_ms"), [(0, 5.0), (3, -1.0), (3, float("nan")), (3, float("inf"))])
 def test_the_cost_curve_ignores_what_cannot_be(images: int, elapsed_ms: float) -> None:
     """A senseless measurement changes nothing."""
