@@ -1,7 +1,6 @@
 """``python -m gateway``: one gateway process on uvicorn."""
 
 import argparse
-import logging
 import socket
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ import uvicorn
 
 from gateway.app import create_app
 from tenfold.contract.errors import SettingsError
+from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
 
 KEEP_ALIVE_S = 30
@@ -28,9 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = _parser().parse_args(argv)
     root_path = flags.__dict__.pop("root_path")
     settings = load_or_exit(vars(flags))
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    configure_logs(settings.log_level, settings.log_format)
     try:
         settings.require_safe_address()
         server = _server(settings, root_path)

@@ -6,7 +6,6 @@ import time
 from secrets import token_hex
 from typing import Final
 
-import msgspec
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -84,7 +83,8 @@ class _Exchange:
         for name in ("code", "job"):
             if value := self.scope.get(f"tenfold.{name}"):
                 line[name] = value
-        access.log(level, "%s", msgspec.json.encode(line).decode())
+        text = f"{line['method']} {line['path']!r} {self.status} in {line['ms']} ms, request {self.request_id}"
+        access.log(level, "%s", text, extra=line)
 
 
 def _request_id(scope: Scope) -> str:

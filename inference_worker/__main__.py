@@ -6,11 +6,11 @@ import argparse
 import logging
 import os
 import sys
-import time
 
 from inference_worker.choice import Choice
 from inference_worker.stopping import StopFlag
 from tenfold.contract.errors import SettingsError
+from tenfold.logs import configure_logs
 from tenfold.settings import exit_for, load_or_exit
 
 log = logging.getLogger("tenfold.worker")
@@ -46,8 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit status 1 where it cannot serve, 2 where a setting is wrong."""
     flags = _parser().parse_args(arguments)
     settings = load_or_exit({name: getattr(flags, name) for name in ("model", "device", "redis_url")})
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    logging.Formatter.converter = time.gmtime
+    configure_logs(settings.log_level, settings.log_format)
     choice = Choice(flags.name, flags.levels, flags.threads)
     try:
         choice.served(settings.levels)

@@ -115,7 +115,12 @@ class InferenceWorker(BaseWorker):
             if outcome is not None:
                 return self._end(outcome)
         except RedisError as error:
-            log.error("batch %s is left to its lease: Redis refuses what it takes (%s)", batch_id, error)
+            log.error(
+                "batch %s is left to its lease: Redis refuses what it takes (%s)",
+                batch_id,
+                error,
+                extra={"batch": batch_id},
+            )
         finally:
             self.held.remove(batch_id)
         self._lost(batch_id)

@@ -7,7 +7,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -19,6 +18,7 @@ from scheduler.reaper import Reaper
 from scheduler.service import Parts, Service
 from scheduler.values import DueValues
 from tenfold.contract.errors import SettingsError, StoreUnavailable
+from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
 from tenfold.store.caretaker import Caretaker
 from tenfold.store.connection import BytesRedis, connect
@@ -95,8 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
     flags = parser.parse_args(arguments)
     settings = load_or_exit({"redis_url": flags.redis_url})
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    logging.Formatter.converter = time.gmtime
+    configure_logs(settings.log_level, settings.log_format)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

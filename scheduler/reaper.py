@@ -34,7 +34,7 @@ class Reaper:
             LeadershipLost: another scheduler leads.
         """
         for batch_id in self.store.reap(token):
-            log.warning("the lease of batch %s ran out: its images wait again", batch_id)
+            log.warning("the lease of batch %s ran out: its images wait again", batch_id, extra={"batch": batch_id})
         self._put_back(token)
         self.caretaker.abandon_uploads(now_ms)
         self.caretaker.sweep_ended_jobs()
@@ -54,7 +54,7 @@ class Reaper:
         for batch in self.store.waiting_batches():
             where = batch.record
             if self.store.requeue(token, where.id, pool=where.pool, lane=where.lane, level=batch.level):
-                log.warning("batch %s was queued but in no queue: it was put back", where.id)
+                log.warning("batch %s was queued but in no queue: it was put back", where.id, extra={"batch": where.id})
 
     @staticmethod
     def _by_name(workers: list[WorkerInfo]) -> dict[str, WorkerInfo]:

@@ -62,6 +62,7 @@ class Settings:
     workers: int = _setting(whole(1, 256), 1, "how many inference workers `tenfold up` starts")
     data_dir: Path = _setting(PATH, Path("tenfold-data"), "what `tenfold up` keeps: Redis' files and the samples")
     log_level: str = _setting(choice("debug", "info", "warning", "error"), "info", "how much the services tell")
+    log_format: str = _setting(choice("text", "json"), "text", "how the services log: for people, or an object a line")
 
     # What runs
     model: str = _setting(_TEXT, "demo", "a model's name, a weights file, or synthetic:base_ms=5,item_ms=2")

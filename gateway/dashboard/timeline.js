@@ -8,8 +8,10 @@ const HIGH = 34;
 const LEFT = 58;
 const RIGHT = 16;
 const FOOT = 24;
+// What concerns a batch stands below the line, what concerns the job above; the course itself shows it going home.
+const BELOW = new Set(["moved", "handed_back"]);
 const MOVES = new Set(["entered", "sank", "aged", "homed", "moved"]);
-export const SIGN = { aged: "▲", sank: "▼", homed: "↩", moved: "↑", handed_back: "←", retried: "↻", held_down: "‖" };
+export const SIGN = { aged: "▲", sank: "▼", moved: "↑", handed_back: "←", retried: "↻", held_down: "‖" };
 
 const WORDS = {
   entered: "entered the queue",
@@ -80,7 +82,7 @@ function batches(trace, scale) {
 
 function signs(trace, scale) {
   return trace.filter((entry) => SIGN[entry.kind]).map((entry) =>
-    draw("text", { class: `sign ${entry.kind}`, x: x(entry.at_ms, scale), y: y(entry.level) - 8 }, SIGN[entry.kind],
+    draw("text", { class: `sign ${entry.kind}`, x: x(entry.at_ms, scale), y: y(entry.level) + (BELOW.has(entry.kind) ? 16 : -8) }, SIGN[entry.kind],
       draw("title", {}, `+${duration(entry.at_ms - scale.from)}: ${line(entry)}`)));
 }
 

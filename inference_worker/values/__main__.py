@@ -6,7 +6,6 @@ import argparse
 import logging
 import secrets
 import sys
-import time
 
 from redis.exceptions import RedisError
 
@@ -15,6 +14,7 @@ from inference_worker.outage import Outage
 from inference_worker.stopping import StopFlag
 from inference_worker.values.worker import ValuesWorker
 from tenfold.contract.errors import SettingsError
+from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
 from tenfold.store.connection import connect
 from tenfold.store.keys import Keys
@@ -59,8 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
     flags = parser.parse_args(arguments)
     settings = load_or_exit({"redis_url": flags.redis_url})
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    logging.Formatter.converter = time.gmtime
+    configure_logs(settings.log_level, settings.log_format)
     stop = StopFlag()
     stop.install()
     try:

@@ -69,8 +69,8 @@ def test_wrong_settings_stop_it_at_once(flags: list[str], says: str, tmp_path: P
 
 
 def test_it_starts_without_redis_and_logs_its_requests() -> None:
-    """It listens at once whatever Redis does; a request is one line of JSON with its id."""
-    with gateway("--redis-url", NOWHERE) as (process, url):
+    """It listens at once whatever Redis does; a request is one line of JSON with its id, where JSON is asked for."""
+    with gateway("--redis-url", NOWHERE, TENFOLD_LOG_FORMAT="json") as (process, url):
         reply = httpx.get(f"{url}/v1/jobs", headers={"x-request-id": "me-1"})
         assert reply.status_code == 503
         process.send_signal(signal.SIGTERM)

@@ -1,0 +1,60 @@
+import re
+from pathlib import Path
+
+from prometheus_client import generate_latest
+
+from gateway.crud.gauges import Standing, system_registry
+from gateway.crud.system import Counts, HistogramBody, Living, PreemptedBody, QueueBody, Status, TotalsBody
+from gateway.metrics import Metrics
+from monitoring.draw_dashboard import FILE, dashboard, text
+from tests.unit.scheduler.core.scene import worker_info
+
+HISTOGRAM = HistogramBody("net@1-640", 0, [1.0, 2.0], [1, 2, 2], 2.5)
+STATUS = Status(
+    at_ms=1.0,
+    leader="1",
+    jobs=2,
+    drain_items_per_s=3.0,
+    queues=[QueueBody(lane="net@1-640", oldest_wait_ms=1500.0)],
+    counts=Counts({"aged": 4}, [PreemptedBody("net@1-640", 1, 5)], [HISTOGRAM], [HISTOGRAM], [HISTOGRAM]),
+)
+
+
+def exposed() -> str:
+    """What /metrics shows of a busy system."""
+    metrics = Metrics()
+    metrics.count("GET", "/v1/jobs", 429, 0.1, "client_share")
+    standing = Standing(STATUS, TotalsBody(1, 2, 3, 4), [Living(worker_info("w"), 0.0)])
+    return (generate_latest(metrics.registry) + generate_latest(system_registry(standing))).decode()
+
+
+def test_what_the_scheduler_counted_is_exposed() -> None:
+    """Counters end in _total, histograms have buckets up to +Inf, and every place is lane and level."""
+    shown = exposed()
+    assert "tenfold_boosts_total 4.0" in shown
+    assert 'tenfold_preemptions_total{lane="net@1-640",level="1"} 5.0' in shown
+    assert 'tenfold_item_wait_seconds_bucket{lane="net@1-640",le="2.0",level="0"} 2.0' in shown
+    assert 'tenfold_item_wait_seconds_bucket{lane="net@1-640",le="+Inf",level="0"} 2.0' in shown
+    assert 'tenfold_batch_service_seconds_sum{lane="net@1-640",level="0"} 2.5' in shown
+    assert 'tenfold_batch_items_count{lane="net@1-640",level="0"} 2.0' in shown
+    assert 'tenfold_http_refusals_total{code="client_share"} 1.0' in shown
+
+
+def test_dashboard_and_alerts_ask_only_for_what_there_is() -> None:
+    """Every metric that a panel or an alert names is one that /metrics shows."""
+    alerts = (Path(__file__).parents[3] / "monitoring" / "alerts.yml").read_text()
+    named = set(re.findall(r"\btenfold_\w+", text() + alerts))
+    assert len(named) > 20
+    assert named <= set(re.findall(r"^(tenfold_\w+)", exposed(), re.MULTILINE))
+
+
+def test_dashboard_is_the_one_that_its_source_draws() -> None:
+    """The provisioned file is up to date, its panels do not overlap, and each has a query."""
+    assert FILE.read_text() == text(), "run: python monitoring/draw_dashboard.py"
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard()["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken
+        taken |= cells
+        assert panel["targets"]
