@@ -5,9 +5,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -22,6 +23,7 @@ from tests.integration.gateway.gateway_world import Backend, wait_for
 
 SOAK = os.environ.get("TENFOLD_SOAK") == "1"
 COUNT = 2000 if SOAK else 200
+STARTS_S = 60.0
 GROWN_BYTES_MAX = 64 * 2**20
 REFUSED = {400, 408, 409, 413, 415, 422, 429, 503}
 
@@ -65,18 +67,22 @@ def gateway(redis_url: str, folder: Path) -> Iterator[tuple[psutil.Process, str]
             stderr=log,
         )
         try:
-            wait_for(lambda: answers(f"http://127.0.0.1:{port}"), "the gateway")
+            wait_until_up(f"http://127.0.0.1:{port}")
             yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
         finally:
             process.kill()
             process.wait()
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
+def wait_until_up(url: str) -> None:
+    end_s = time.monotonic() + STARTS_S
+    with httpx.Client(base_url=url) as http:
+        while True:
+            with suppress(httpx.TransportError):
+                if http.get("/healthz").status_code == 200:
+                    return
+            assert time.monotonic() < end_s, "the gateway did not come"
+            time.sleep(0.2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -37,7 +37,7 @@ from tenfold.store.worker_store import WorkerStore
 
 MODEL = ModelInfo("toy", "1", ["circle", "square"], [64, 32], "a toy")
 KEYS = Keys()
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def image(size: tuple[int, int] = (8, 6), kind: str = "JPEG", color: str = "red") -> bytes:

@@ -1,12 +1,16 @@
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -14,6 +18,23 @@ import pytest
 from tests.integration.gateway.gateway_world import KEYS, Backend, image, wait_for
 
 NOWHERE = "unix:///nowhere/redis.sock"
+
+
+def packed(kind: str, count: int) -> bytes:
+    """An archive of pictures of 8.7 MB that do not shrink."""
+    files = {f"{i}.bmp": image((1700, 1700), "BMP")[:54] + Random(i).randbytes(8_670_000) for i in range(count)}
+    out = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipping:
+            for name, data in files.items():
+                zipping.writestr(name, data)
+    else:
+        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tarring:
+            for name, data in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tarring.addfile(info, io.BytesIO(data))
+    return out.getvalue()
 
 
 @contextmanager
@@ -111,4 +132,19 @@ def test_its_memory_does_not_grow_with_what_is_sent(redis_url: str) -> None:
         assert job["images"]["total"] == 23
         assert resident_bytes(process.pid) - before < 32 * 2**20
     assert backend.client.strlen(KEYS.blob(job["id"], 22)) == len(files[22][1][1])
+    backend.client.close()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_its_memory_does_not_grow_with_archives(redis_url: str, kind: str) -> None:
+    """They are spooled or read as they arrive: 70 MB leave at most 32 MiB behind."""
+    backend = Backend(redis_url)
+    backend.announce()
+    small, large = ({"files": ("x", packed(kind, count))} for count in (1, 8))
+    with gateway("--redis-url", redis_url, "--model", "toy") as (process, url), httpx.Client(timeout=60) as http:
+        http.post(f"{url}/v1/jobs", files=small)
+        before = resident_bytes(process.pid)
+        job = http.post(f"{url}/v1/jobs", files=large).json()
+        assert (job["images"]["total"], job["images"]["failed"]) == (8, 0)
+        assert resident_bytes(process.pid) - before < 32 * 2**20
     backend.client.close()
