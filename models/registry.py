@@ -1,7 +1,8 @@
 """From a model's name to a detector.
 
 Names are ``demo``; ``synthetic``, with parameters after a colon as in ``synthetic:base_ms=5,item_ms=2``; the path of a
-``.safetensors`` file that Tenfold wrote; and the path of a YOLO checkpoint, a ``.pt`` file.
+``.safetensors`` file that Tenfold wrote or of a YOLO checkpoint, a ``.pt`` file; ``torchvision/NAME``; and a
+TorchScript export as ``torchscript:PATH``, only when it is named so, since that is code.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from models import torchscript
 from models.checkpoints import serving as checkpoints
 from models.detector import Detector, ModelSpec
 from models.families import weights_file as families
@@ -25,7 +27,15 @@ from models.yolo.serving import YoloDetector
 
 DEMO_WEIGHTS = Path(__file__).parent / "data" / "demo.safetensors"
 ARCHITECTURE = "tenfold-yolo"
-NAMES = ("demo", "synthetic", "synthetic:base_ms=MS,item_ms=MS", "a path to a .safetensors or .pt file")
+TORCHVISION = "torchvision/"
+NAMES = (
+    "demo",
+    "synthetic",
+    "synthetic:base_ms=MS,item_ms=MS",
+    "torchvision/NAME",
+    "torchscript:PATH",
+    "a path to a .safetensors or .pt file",
+)
 
 
 class UnknownModel(ValueError):
@@ -33,13 +43,19 @@ class UnknownModel(ValueError):
 
 
 def describe(name: str) -> ModelSpec:
-    """What the model of that name offers, without building it.
+    """What the model of that name offers, without loading it for use.
 
     Raises UnknownModel, ValueError for wrong parameters and WeightsError for a file that does not serve.
     """
     synthetic = _synthetic_options(name)
     if synthetic is not None:
         return describe_synthetic(name, synthetic)
+    if name.startswith(TORCHVISION):
+        from models import torchvision_detectors
+
+        return torchvision_detectors.describe(name)
+    if name.startswith(torchscript.PREFIX):
+        return torchscript.describe(_file(name, name.removeprefix(torchscript.PREFIX)))
     path = _weights_path(name)
     return checkpoints.describe(path) if path.suffix == checkpoints.SUFFIX else _describe_file(name, path)
 
@@ -49,13 +65,23 @@ def load(name: str, device: str | torch.device = "cpu") -> Detector:
     synthetic = _synthetic_options(name)
     if synthetic is not None:
         return SyntheticDetector(name, synthetic)
-    path = _weights_path(name)
+    if name.startswith(TORCHVISION):
+        # Its models are many modules, that only they need.
+        from models import torchvision_detectors
+
+        return torchvision_detectors.load(name, torch.device(device))
+    if name.startswith(torchscript.PREFIX):
+        return torchscript.load(_file(name, name.removeprefix(torchscript.PREFIX)), torch.device(device))
+    return _load_file(name, _weights_path(name), torch.device(device))
+
+
+def _load_file(name: str, path: Path, device: torch.device) -> Detector:
     if path.suffix == checkpoints.SUFFIX:
-        return checkpoints.load(path, torch.device(device))
+        return checkpoints.load(path, device)
     spec, metadata = _describe_file(name, path), read_metadata(path)
     if metadata.architecture == families.ARCHITECTURE:
-        return YoloDetector(spec, families.read_network(path, metadata), torch.device(device), fit_for_families)
-    return YoloDetector(spec, read_network(path), torch.device(device))
+        return YoloDetector(spec, families.read_network(path, metadata), device, fit_for_families)
+    return YoloDetector(spec, read_network(path), device)
 
 
 def read_network(path: Path) -> Yolo:
@@ -83,9 +109,13 @@ def _weights_path(name: str) -> Path:
     path = DEMO_WEIGHTS if name == "demo" else Path(name)
     if name != "demo" and path.suffix not in {".safetensors", checkpoints.SUFFIX}:
         raise UnknownModel(f"no model is named {name!r}; there are: {', '.join(NAMES)}")
-    if not path.is_file():
+    return _file(name, path)
+
+
+def _file(name: str, path: str | Path) -> Path:
+    if not Path(path).is_file():
         raise UnknownModel(f"the weights of model {name!r} are not there: no file {path}")
-    return path
+    return Path(path)
 
 
 def _describe_file(name: str, path: Path) -> ModelSpec:

@@ -71,7 +71,7 @@ class Archive:
             raise WeightsError(f"storage {key[:40]!r} has {len(data)} bytes where its type and length need {size}")
         return data
 
-    def extra(self, name: str, size_max: int) -> bytes | None:
+    def extra_file(self, name: str, size_max: int) -> bytes | None:
         """An extra file of a TorchScript export, None where there is none of that name."""
         entry = f"{self._root}extra/{name}"
         return self._read(entry, size_max) if entry in self._entries else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,11 @@ from models.families.blocks import Conv
 from models.families.config import FamilyConfig
 from models.families.heads import Answer, DetectionHead
 from models.families.plan import plan
+from models.predictor import Candidates, Predictor
 from models.weights.state import load_strictly
-from models.yolo.network import Candidates
 
 
-class FamilyNetwork(nn.Module):
+class FamilyNetwork(Predictor):
     """``predict`` gives boxes; ``forward`` the head's answer. For evaluation only."""
 
     def __init__(self, config: FamilyConfig) -> None:
@@ -63,7 +64,7 @@ class FamilyNetwork(nn.Module):
         answer: Answer = self(x)
         return self.head.decode(answer.boxes, answer.places), answer.scores()
 
-    def fuse(self) -> FamilyNetwork:
+    def fuse(self) -> Self:
         """Folds all batch norms. Returns itself."""
         self.eval()
         for module in self.modules():

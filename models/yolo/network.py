@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.predictor import Candidates, Predictor
 from models.yolo.config import YoloConfig
 from models.yolo.layers import C2f, ConvUnit, Sppf
 
@@ -33,14 +35,6 @@ class HeadOutput:
     classes: Tensor
     centres: Tensor
     strides: Tensor
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """A picture's possible objects, on the CPU: ``boxes`` (n, 4) xyxy in input pixels, ``scores`` (n, C) in 0..1."""
-
-    boxes: Tensor
-    scores: Tensor
 
 
 class Backbone(nn.Module):
@@ -111,7 +105,7 @@ class Head(nn.Module):
             nn.init.constant_(bias, math.log(5 / classes / (320 / stride) ** 2))
 
 
-class Yolo(nn.Module):
+class Yolo(Predictor):
     """The whole network. ``forward`` is for training; ``predict`` gives boxes."""
 
     def __init__(self, config: YoloConfig) -> None:
@@ -141,7 +135,7 @@ class Yolo(nn.Module):
         pairs = zip(torch.split(boxes, counts), torch.split(scores, counts), strict=True)
         return [Candidates(*pair) for pair in pairs]
 
-    def fuse(self) -> Yolo:
+    def fuse(self) -> Self:
         """Folds all batch norms; for evaluation only. Returns itself."""
         self.eval()
         for module in self.modules():

@@ -10,27 +10,32 @@ from torch import Tensor
 from models.boxes import select
 from models.cores import Cores
 from models.detector import Detections, DetectOptions, ModelSpec, Prepared
-from models.families.network import FamilyNetwork
 from models.letterbox import Letterbox, fit
-from models.yolo.network import Yolo
+from models.predictor import Predictor
 
 Fit = Callable[[Tensor, int], tuple[Tensor, Letterbox]]
 """Fits an image (3, H, W) uint8 to an input size."""
 
 
 class YoloDetector:
-    """Takes the network over: fuses it and moves it to the device, in half precision where that is a CUDA one.
+    """Takes the network over: fuses it and moves it to the device, in half precision where that is a CUDA one and no
+    ``dtype`` is given.
 
     ``fit_image`` brings images to the input in the way that the network was trained on.
     """
 
     def __init__(
-        self, spec: ModelSpec, network: Yolo | FamilyNetwork, device: torch.device, fit_image: Fit = fit
+        self,
+        spec: ModelSpec,
+        network: Predictor,
+        device: torch.device,
+        fit_image: Fit = fit,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self.spec = spec
         self.fit_image = fit_image
         self.device = device
-        self.dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self.dtype = dtype or (torch.float16 if device.type == "cuda" else torch.float32)
         self._cores = Cores()
         fused = network.fuse().requires_grad_(False)
         self.network = fused.to(device, self.dtype).to(memory_format=torch.channels_last)
