@@ -24,7 +24,7 @@ def show(results: Sequence[ImageResult], sent: int, took_s: float, drawer: Drawe
     if len(results) > 1 and any(result.detections for result in results):
         console.print(_by_class(results))
     for name, why in _failures(results, drawer):
-        console.print(f"{name}: {why}", style="red")
+        console.print(f"{name}: {why}", style="red", markup=False)
     rate = f" ({len(results) / max(took_s, 1e-9):.1f}/s)" if len(results) > 1 else ""
     console.print(f"{terminal.count(len(results), 'picture')} in {took_s:.1f} s{rate}: {_summary(results)}")
     unusable = sum(result.detections is None for result in results)
@@ -33,7 +33,7 @@ def show(results: Sequence[ImageResult], sent: int, took_s: float, drawer: Drawe
     if sent > len(results):
         console.print(f"{sent - len(results)} have no result", style="red")
     if drawer is not None and drawer.drawn:
-        console.print(f"{terminal.count(drawer.drawn, 'annotated picture')} in {drawer.folder}")
+        console.print(f"{terminal.count(drawer.drawn, 'annotated picture')} in {drawer.folder}", markup=False)
 
 
 def _boxes(result: ImageResult) -> Table:
