@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from gateway import api, problems
 from gateway.dependencies import Gateway
 from gateway.envelope import Envelope
+from gateway.schemas import describe_problems
 from tenfold import __version__
 from tenfold.settings import Settings
 
@@ -39,6 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.gateway = gateway
+    described = app.openapi
+    app.openapi = lambda: describe_problems(described())  # type: ignore[method-assign]  # as FastAPI's guide does
     app.include_router(api.router)
     for kind in (HTTPException, RequestValidationError, *problems.STATUS):
         app.add_exception_handler(kind, _problem)

@@ -121,6 +121,14 @@ class ResultsAnswer(_Schema):
     next_cursor: str | None
 
 
+class CocoAnswer(_Schema):
+    """The same as COCO's object detection format has it, with scores (`format=coco`)."""
+
+    images: list[dict[str, Any]]
+    annotations: list[dict[str, Any]]
+    categories: list[dict[str, Any]]
+
+
 class TraceAnswer(_Schema):
     """What the scheduler did with a job, in order."""
 
@@ -329,6 +337,15 @@ class ProblemAnswer(BaseModel):
     code: str = Field(description="The stable word to program against.", examples=["invalid_field"])
     request_id: str
     field: str | None = Field(None, description="What was wrong with the request, if one thing was.")
+    errors: list[dict[str, str]] | None = Field(None, description="Each thing that was wrong, where several were.")
+    missing: list[str] | None = Field(None, description="What the service lacks to be ready.")
+
+
+def describe_problems(description: dict[str, Any]) -> dict[str, Any]:
+    """``description``, an OpenAPI document, with the schema that every problem answer refers to."""
+    described = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+    description["components"]["schemas"]["ProblemAnswer"] = described
+    return description
 
 
 _MEANING: Final = {
@@ -361,7 +378,7 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
-    "model": {"type": "string", "description": "A model's name; see `/v1/models`."},
+    "model": {"type": "string", "minLength": 1, "maxLength": 256, "description": "A model's name; see `/v1/models`."},
     "conf": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.25, "description": "Least score."},
     "iou": {
         "type": "number",

@@ -20,7 +20,7 @@ RETRY_MS = 1000
     summary="A job as it goes (server-sent events)",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"},
+        200: {"content": {"text/event-stream": {}}, "description": "Events"},
         204: {"description": "The client has seen everything"},
         **problem_answers(401, 404, 503),
     },

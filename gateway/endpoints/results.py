@@ -11,15 +11,16 @@ from gateway.crud.formats import write_coco, write_csv, write_ndjson, write_yolo
 from gateway.crud.results import PAGE, PAGE_MAX, ImageBody, every, page
 from gateway.dependencies import Caller, Gateway, JobDesk, Parts
 from gateway.replies import json_reply
-from gateway.schemas import ResultsAnswer, problem_answers
+from gateway.schemas import CocoAnswer, ResultsAnswer, problem_answers
 
 router = APIRouter(prefix="/v1/jobs", tags=["results"])
 
 Format = Literal["json", "ndjson", "coco", "yolo", "csv"]
 
+_JSON = "application/json"
 _MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
-    "coco": "application/json",
+    "coco": _JSON,
     "yolo": "application/zip",
     "csv": "text/csv; charset=utf-8",
 }
@@ -29,8 +30,11 @@ _SUFFIXES = {"coco": "coco.json", "yolo": "yolo.zip", "csv": "csv"}
 @router.get(
     "/{job_id}/results",
     summary="A job's results so far, in index order",
-    response_model=ResultsAnswer,
-    responses=problem_answers(401, 404, 410, 422, 503),
+    response_model=ResultsAnswer | CocoAnswer,
+    responses={
+        200: {"content": {kind.partition(";")[0]: {} for kind in _MEDIA_TYPES.values() if kind != _JSON}},
+        **problem_answers(401, 404, 410, 422, 503),
+    },
 )
 async def results(
     job_id: str,
