@@ -21,6 +21,7 @@ class Loop:
     process: subprocess.Popen[str]
     name: str = ""
     seen: dict[int, list[float]] = field(default_factory=dict)
+    cpu_ms: dict[int, list[float]] = field(default_factory=dict)
 
     def measure(self, batch: int, seconds: float) -> dict[str, Any]:
         """See :func:`benchmarks.plain.measure`. Raises RuntimeError where the process died."""
@@ -33,6 +34,7 @@ class Loop:
             raise RuntimeError("the plain loop died")
         found: dict[str, Any] = json.loads(line)
         self.seen.setdefault(batch, []).append(found["images_per_s"])
+        self.cpu_ms.setdefault(batch, []).append(found["cpu_ms_per_image"])
         return found
 
 

@@ -129,13 +129,16 @@ def _tabulate(plan: Plan, section: Section, found: dict[tuple[str, int], list[Me
         )
         section.raw[f"{name}, {concurrency}"] = [asdict(m) for m in measured]
     section.raw["plain loop, images/s by batch"] = {loop.name: loop.seen for loop in loops}
+    section.raw["plain loop, CPU ms an image by batch"] = {loop.name: loop.cpu_ms for loop in loops}
     columns = (
         *("server", "concurrency", "images/s", "÷ plain loop", "p50 ms", "p95", "p99"),
         *("CPU ms an image", "generator's", "memory MiB", "failed"),
     )
+    least_cpu_ms = min(median(loop.cpu_ms[batch]) for loop in loops for batch in loop.cpu_ms)
     versions = ", ".join(f"{contender.name} {contender.version()}" for contender in plan.contenders)
     notes = (
         f"plain loop in the same rounds, at its fastest: {shown(limit)} images/s in batches, {shown(single)} singly",
+        f"the plain loop's processor time, at its least: {shown(least_cpu_ms)} ms an image",
         f"versions: {versions}",
         f"the generator shares the {plan.machine.cores} cores with the server; memory counts shared pages once",
     )

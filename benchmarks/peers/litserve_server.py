@@ -1,7 +1,6 @@
 """LitServe as its documentation shows it: a LitAPI with a largest batch and a wait for it to fill."""
 
-from __future__ import annotations
-
+# Annotations are read when the server starts, so they are no strings here.
 import sys
 from typing import Any
 
