@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.browser.chromium import FLAGS, executable
+from tests.browser.complaints import Complaints
 from tests.system.running import Running, running
 
 SLOW_ENOUGH_TO_SEE = "synthetic:base_ms=20,item_ms=25"
@@ -36,13 +37,13 @@ def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What the pages of a test wrote to the console as errors, or threw. Must be empty at its end."""
-    return []
+def complaints() -> Complaints:
+    """Of this test; whatever it does not expect fails it at its end."""
+    return Complaints()
 
 
 @pytest.fixture
-def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Browser, complaints: Complaints) -> Iterator[Callable[..., Page]]:
     """Opens a page: a URL, and what the browser should be (viewport, color_scheme …)."""
     contexts = []
 
@@ -50,8 +51,8 @@ def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[...,
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.extend(_complaint(message)))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.heard.extend(_complaint(message)))
+        page.on("pageerror", lambda error: complaints.heard.append(str(error)))
         page.set_default_timeout(20_000)
         page.goto(url)
         return page
@@ -59,7 +60,7 @@ def open_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[...,
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert complaints.unexpected() == []
 
 
 def _complaint(message: ConsoleMessage) -> list[str]:
