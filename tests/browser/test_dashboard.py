@@ -176,6 +176,7 @@ def test_where_keys_are_on_the_page_asks_for_one(
         assert page.evaluate("Object.values({...localStorage})") == []
         page.get_by_role("button", name="Forget key").click()
         expect(page.locator("#locked")).to_be_visible()
+        page.close()  # before its gateway goes
 
 
 class TestForEverybody:
