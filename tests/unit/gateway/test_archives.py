@@ -204,3 +204,8 @@ def test_an_entry_without_a_name_is_an_image_like_any_other() -> None:
     end = data[data.index(b"PK\x05\x06") :]
     sizes = len(central).to_bytes(4, "little") + len(local).to_bytes(4, "little")
     assert unpacked(local + central + end[:12] + sizes + end[20:]) == {"": b"data"}
+
+
+def test_a_stream_without_its_checksum_is_refused() -> None:
+    """Although every file in it was read by then."""
+    assert refusal(gzip.compress(tarred(FILES))[:-5]) == "malformed_archive"
