@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CODE := $(wildcard gateway scheduler inference_worker models tenfold tests benchmarks examples docs)
+CODE := $(wildcard gateway scheduler inference_worker models tenfold tests benchmarks monitoring examples docs)
 PYTEST_ARGS ?=
 
 .PHONY: help run test check lint types imports soak chaos bench format lock clean
