@@ -96,6 +96,23 @@ class C3(nn.Module):
         return y
 
 
+class C2(nn.Module):
+    """One half of a convolution's output goes through bottlenecks, the other half around them."""
+
+    def __init__(self, c_in: int, c_out: int, depth: int, shortcut: bool = True) -> None:
+        super().__init__()
+        half = c_out // 2
+        self.cv1 = Conv(c_in, 2 * half)
+        self.cv2 = Conv(2 * half, c_out)
+        self.m = nn.Sequential(*(Bottleneck(half, half, shortcut, (3, 3), 1.0) for _ in range(depth)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, c_in, H, W) to (B, c_out, H, W)."""
+        through, around = self.cv1(x).chunk(2, dim=1)
+        y: Tensor = self.cv2(torch.cat([self.m(through), around], dim=1))
+        return y
+
+
 class SplitStage(nn.Module):
     """Part of the channels goes through one step after another, and every step's output reaches the end."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from models.families.blocks import C3, HEAD_CHANNELS, C2f, C2psa, C3k2, Concat, Conv, Sppf
+from models.families.blocks import C2, C3, HEAD_CHANNELS, C2f, C2psa, C3k2, Concat, Conv, Sppf
 from models.families.config import CHANNELS_MAX, FamilyConfig, Row
 from models.families.heads import AnchorHead, DistanceHead
 
@@ -158,6 +158,12 @@ def _conv(place: _Place) -> Layer:
     return place.layer(make, channels, place.stride * stride)
 
 
+def _c2(place: _Place) -> Layer:
+    place.takes(2)
+    channels = place.width()
+    return place.layer(partial(C2, place.channels, channels, place.depth, place.flag(1, True)), channels)
+
+
 def _c3(place: _Place) -> Layer:
     place.takes(2)
     channels = place.width()
@@ -225,6 +231,7 @@ def _detect(place: _Place) -> Layer:
 
 _BLOCKS: dict[str, Callable[[_Place], Layer]] = {
     "Conv": _conv,
+    "C2": _c2,
     "C3": _c3,
     "C2f": _c2f,
     "C3k2": _c3k2,
@@ -234,5 +241,5 @@ _BLOCKS: dict[str, Callable[[_Place], Layer]] = {
     "Concat": _concat,
     "Detect": _detect,
 }
-_STAGES = {"C3", "C2f", "C3k2", "C2PSA"}
+_STAGES = {"C2", "C3", "C2f", "C3k2", "C2PSA"}
 _JOINING = {"Concat", "Detect"}

@@ -34,6 +34,8 @@ NETWORKS = [
     ("yolo11", "n", 64),
     ("yolo11", "s", 80),
     ("yolo11", "m", 2),
+    ("yolov8", "n-p6", 4),
+    ("yolov5", "n-p6", 4),
 ]
 
 
