@@ -16,7 +16,7 @@ from models.checkpoints.records import Instance, StorageRecord, Symbol, TensorRe
 from models.weights.errors import WeightsError
 
 OPERATIONS_MAX = 1_000_000
-"""An extra-large network's training checkpoint, optimizer included, has about a third of this."""
+"""The checkpoint of a running training, optimizer included, has 77 000 for YOLO11 n; larger ones have twice as many."""
 DIMENSIONS_MAX = 8
 INT_MAX = 2**63
 
