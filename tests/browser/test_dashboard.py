@@ -16,7 +16,7 @@ from tests.integration.gateway.gateway_world import running_gateway
 from tests.system.load import Api
 from tests.system.running import Running, eventually
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(400)]
 
 WIDE, HIGH = 400, 240
 WHITE, RED = (255, 255, 255), (242, 33, 33)  # class 0 is drawn in hsl(0 89% 54%)

@@ -185,7 +185,7 @@ def run(seconds: float, seed: int, folder: Path, senders: int = 3) -> tuple[Hist
         over.set()
         for client in clients:
             client.join(60)
-        if not eventually(lambda: drained(up, history), within_s=90):
+        if not eventually(lambda: drained(up, history), within_s=150):
             return history, ["the system did not drain", *check(up, history)]
         return history, check(up, history)
 

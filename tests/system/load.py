@@ -68,11 +68,11 @@ class Api:
             if cursor is None:
                 return found
 
-    def until_final(self, job_id: str, within_s: float = 60) -> dict[str, Any]:
+    def until_final(self, job_id: str, within_s: float = 150) -> dict[str, Any]:
         assert eventually(lambda: self.job(job_id)["state"] in FINAL, within_s), self.job(job_id)
         return self.job(job_id)
 
-    def until_done(self, job_id: str, count: int, within_s: float = 60) -> None:
+    def until_done(self, job_id: str, count: int, within_s: float = 150) -> None:
         """Wait until `count` of the job's images have a result."""
         assert eventually(lambda: self.job(job_id)["images"]["done"] >= count, within_s), self.job(job_id)
 

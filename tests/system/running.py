@@ -58,7 +58,7 @@ def _name_of(line: list[str]) -> str:
     return line[line.index("--name") + 1] if "--name" in line else line[3]
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 30.0) -> bool:
+def eventually(condition: Callable[[], bool], within_s: float = 120.0) -> bool:
     """Whether `condition` comes true in time."""
     give_up_at = time.monotonic() + within_s
     while not condition():

@@ -17,7 +17,7 @@ from tests.system.load import files
 from tests.system.running import command, environment, running
 from tests.unit.models.checkpoints import foreign
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 
 def picture() -> Image.Image:

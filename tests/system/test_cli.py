@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.system.running import SYNTHETIC, Running, command, environment, running
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.system.running import Running, environment, running
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/quickstart.md", "docs/tutorial.md", "docs/client.md", "docs/http-api.md"]

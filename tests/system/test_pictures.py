@@ -15,7 +15,7 @@ from PIL import Image
 from tests.system.load import files
 from tests.system.running import Running, running
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 SCENE = Path(__file__).parents[2] / "examples" / "images" / "scene-1.jpg"
 ORIENTATION = 0x0112
 

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.system.load import FINAL, Api, files
 from tests.system.running import Running, command, environment, eventually, running
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
 IMAGES = 500
 
 

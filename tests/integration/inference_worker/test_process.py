@@ -41,11 +41,11 @@ class Process:
     def signal(self, number: int) -> None:
         self.popen.send_signal(number)
 
-    def ended(self, within_s: float = 30) -> int:
+    def ended(self, within_s: float = 120) -> int:
         return self.popen.wait(within_s)
 
 
-def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
+def until(condition: Callable[[], object], within_s: float = 120.0) -> None:
     """Wait until ``condition`` holds."""
     end = time.monotonic() + within_s
     while not condition():

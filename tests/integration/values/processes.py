@@ -22,7 +22,7 @@ from tenfold.store.values_store import ValuesStore
 RUN_TTL_S = 2
 
 
-def until(condition: Callable[[], object], within_s: float = 90.0) -> None:
+def until(condition: Callable[[], object], within_s: float = 120.0) -> None:
     """Wait until ``condition`` holds."""
     end = time.monotonic() + within_s
     while not condition():
@@ -99,7 +99,7 @@ class System:
         assert isinstance(view, RunView)
         return view
 
-    def ended(self, run_id: str, within_s: float = 30.0) -> RunView:
+    def ended(self, run_id: str, within_s: float = 120.0) -> RunView:
         """The run once it is final; it must still be kept then."""
         until(lambda: self.client.hget(self.keys.run(run_id), "finished_ms"), within_s)
         return self.run(run_id)
