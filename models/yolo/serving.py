@@ -59,8 +59,6 @@ class YoloDetector:
         if self.device.type != "cpu":
             return self._detect(batch, options)
         parts = self._cores.parts(len(batch))
-        if len(parts) == 1:
-            return self._detect(batch, options)
         found = self._cores.run(lambda rows: self._detect(batch[rows], options[rows]), parts)
         return [one for part in found for one in part]
 
