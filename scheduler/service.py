@@ -130,12 +130,13 @@ class Leading:
             self._sweep_due_s = time.monotonic() + SWEEP_EACH_S
             batch += self._reaper.sweep(self._token, now_ms, self._core.worker_names())
             self._carrier.forget(self._core.jobs)
+            # What earlier steps have handled: now and then, since trimming costs a round trip.
+            self._store.forget_events(self._read)
             self._values.sweep(self._token, now_ms)
         self._carrier.carry_out(self._token, self._decide(batch, now_ms))
         self._values.move(self._token, now_ms)
         if events:
             self._read = events[-1][0]
-            self._store.forget_events(self._read)
         self._leadership.keep()
         if time.monotonic() >= self._publish_due_s:
             self._publish_due_s = time.monotonic() + PUBLISH_EACH_S
