@@ -150,7 +150,8 @@ class TorchvisionDetector:
 
     def _selected(self, answer: dict[str, Tensor], letterbox: Letterbox, options: DetectOptions) -> Detections:
         """One row of scores a box: zero but for its class. Label 0 is the background, which is never told."""
-        boxes, best, labels = (answer[key].cpu() for key in ("boxes", "scores", "labels"))
+        thing = answer["labels"] > 0
+        boxes, best, labels = (answer[key][thing].cpu() for key in ("boxes", "scores", "labels"))
         scores = torch.zeros(len(best), len(self.spec.labels))
         scores[torch.arange(len(best)), labels - 1] = best
         return select(boxes, scores, letterbox, options)
