@@ -1,5 +1,6 @@
 """What every test may ask for: a private real Redis, emptied before each test that uses it."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -7,6 +8,17 @@ import pytest
 import redis as redis_py
 
 from tenfold.redis_server import RedisServer, RedisServerNotFound
+
+
+@pytest.fixture(autouse=True)
+def _root_logger_as_it_was() -> Iterator[None]:
+    """A service's entry sets the root logger up for its process; a later test must not write to its closed stream."""
+    handlers = [it for it in logging.root.handlers if not getattr(getattr(it, "stream", None), "closed", False)]
+    level = logging.root.level
+    logging.root.handlers[:] = handlers
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
