@@ -103,20 +103,7 @@ class WorkerStore:
     def _claiming(self, computing: int) -> Verb:
         names = [name for level in self.queues for name in level]
         lanes = len(self.queues[0])
-        keys = [
-            self.keys.batches,
-            self.keys.claims,
-            self.keys.computing,
-            self.keys.leases,
-            self.keys.events,
-            self.keys.job_prefix,
-            RQ_JOB_PREFIX,
-            RQ_WIP_PREFIX,
-            RQ_FINISHED_PREFIX,
-            RQ_FAILED_PREFIX,
-            RQ_WORKER_PREFIX + self.worker,
-            *map(rq_queue, names),
-        ]
+        keys = [*self._batch_keys, *map(rq_queue, names)]
         args: list[Argument] = [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, *names]
         return "claim", keys, args
 
@@ -177,17 +164,7 @@ class WorkerStore:
 
     def _committing(self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float) -> Verb:
         keys = [
-            self.keys.batches,
-            self.keys.claims,
-            self.keys.computing,
-            self.keys.leases,
-            self.keys.events,
-            self.keys.job_prefix,
-            RQ_JOB_PREFIX,
-            RQ_WIP_PREFIX,
-            RQ_FINISHED_PREFIX,
-            RQ_FAILED_PREFIX,
-            RQ_WORKER_PREFIX + self.worker,
+            *self._batch_keys,
             self.keys.blob_prefix,
             self.keys.active,
             self.keys.finished,
@@ -220,6 +197,23 @@ class WorkerStore:
     def wait(self, pool: str, levels: Sequence[int], timeout_s: float) -> bool:
         """Sleep until a batch for one of ``levels`` was dispatched, or the time is over."""
         return self.client.blpop([self.keys.doorbell(pool, level) for level in levels], timeout=timeout_s) is not None
+
+    @property
+    def _batch_keys(self) -> list[str]:
+        """What claim and commit both begin with, in the order of their headers."""
+        return [
+            self.keys.batches,
+            self.keys.claims,
+            self.keys.computing,
+            self.keys.leases,
+            self.keys.events,
+            self.keys.job_prefix,
+            RQ_JOB_PREFIX,
+            RQ_WIP_PREFIX,
+            RQ_FINISHED_PREFIX,
+            RQ_FAILED_PREFIX,
+            RQ_WORKER_PREFIX + self.worker,
+        ]
 
     @property
     def _now(self) -> str:
