@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.peers.environments import ROOT
 from benchmarks.processes import Tree, running
 from tenfold.contract.codec import decode
-from tenfold.contract.records import ItemMeta, ModelInfo, Submission
+from tenfold.contract.records import POOL, ItemMeta, ModelInfo, Submission
 from tenfold.redis_server import RedisServer
 from tenfold.store.connection import connect, connect_async
 from tenfold.store.gateway_store import Bounds, GatewayStore, UploadStep
@@ -92,9 +92,8 @@ class Backstage:
             job_id=job_id,
             client=client,
             model=model.name,
-            version=model.version,
             size=size,
-            pool=model.name,
+            pool=POOL,
             lane=model.lane(size),
             count=images,
             bytes=images * len(picture or b""),

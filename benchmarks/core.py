@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scheduler.core import Core, CoreConfig  # a script finds the checkout first
 from scheduler.core.decisions import Decision, DispatchBatch
 from scheduler.core.events import BatchClaimed, BatchEnded, JobSubmitted, WorkerJoined
-from tenfold.contract.records import Submission, WorkerInfo
+from tenfold.contract.records import ServedModel, Submission, WorkerInfo
 
 ROUNDS = 5
-WORKER = WorkerInfo("w", "net", ["net@1-640"], [0, 1, 2], "net", "1", "cpu", "here", 1, 0.0)
+WORKER = WorkerInfo("w", "net", ["net@640"], [0, 1, 2], [ServedModel("net", "1")], "cpu", "here", 1, 0.0)
 
 
 def submission(number: int, images: int, clients: int) -> Submission:
@@ -33,10 +33,9 @@ def submission(number: int, images: int, clients: int) -> Submission:
         job_id=f"job-{number}",
         client=f"client-{number % clients}",
         model="net",
-        version="1",
         size=640,
         pool="net",
-        lane="net@1-640",
+        lane="net@640",
         count=images,
         bytes=0,
         submitted_ms=0.0,

@@ -55,7 +55,7 @@ class Gateway:
         fsync_within_ms = FSYNC_WITHIN_MS if settings.durability == "strict" else 0
         store = GatewayStore(client, Keys(settings.key_prefix), bounds, int(settings.result_ttl_s), fsync_within_ms)
         clock = StoreClock(store)
-        catalog = Catalog(store, settings.model)
+        catalog = Catalog(store, settings.model[0])
         limits = UploadLimits(settings.file_bytes_max, settings.pixels_max, settings.images_per_job_max)
         spool = Spool(settings.spool_dir, SPOOLED_BODIES_MAX * settings.body_bytes_max)
         return cls(

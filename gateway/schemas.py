@@ -85,6 +85,9 @@ class BatchAnswer(_Schema):
     size: int
     level: int
     worker: str
+    version: str | None = Field(
+        description="The version of the model that computed all of the batch; null where its workers were lost."
+    )
 
 
 class ImageAnswer(_Schema):
@@ -135,17 +138,49 @@ class TraceAnswer(_Schema):
     trace: list[dict[str, Any]]
 
 
+class VersionAnswer(_Schema):
+    """A version of a model."""
+
+    version: str
+    workers: int = Field(description="How many living workers hold it.")
+
+
+class WorkerReloadAnswer(_Schema):
+    """How far one worker is with a reload."""
+
+    worker: str
+    state: Literal["pending", "loading", "served", "unchanged", "failed", "gone"] = Field(
+        description="`served` from its next batch on; `unchanged`: the file is the one that it holds; `failed`: the "
+        "old version serves on; `gone`: the worker is, and who takes its place loads what is there then."
+    )
+    version: str | None = Field(description="What the worker holds.")
+    error: str | None = Field(description="Why it could not take another version.")
+
+
+class ReloadAnswer(_Schema):
+    """A model that workers were asked to load anew."""
+
+    reload: str = Field(description="The request's id.")
+    model: str
+    version: str = Field(description="The version that was announced when it was asked for.")
+    requested_at: str
+    done: bool = Field(description="Whether every worker is done with it.")
+    workers: list[WorkerReloadAnswer]
+
+
 class ModelAnswer(_Schema):
     """A model that can be asked for."""
 
     name: str
-    version: str
+    version: str = Field(description="The one that a worker announced last.")
     description: str
     labels: list[str]
     sizes: list[int] = Field(description="Input sizes (`imgsz`) in pixels; the first is the default.")
     synthetic: bool = Field(description="It computes nothing real: a model of known cost.")
     default: bool
     workers: int = Field(description="How many living workers serve it.")
+    versions: list[VersionAnswer] = Field(description="What these workers hold: more than one while it is reloaded.")
+    reload: ReloadAnswer | None = Field(description="The last reload, where there was one.")
 
 
 class ModelsAnswer(_Schema):
@@ -154,12 +189,18 @@ class ModelsAnswer(_Schema):
     models: list[ModelAnswer]
 
 
+class HeldModelAnswer(_Schema):
+    """A model that a worker holds."""
+
+    name: str
+    version: str
+
+
 class WorkerAnswer(_Schema):
     """A living worker and what it works on."""
 
     name: str
-    model: str
-    version: str
+    models: list[HeldModelAnswer]
     device: str
     levels: list[int]
     lanes: list[str]
@@ -180,7 +221,7 @@ class WorkersAnswer(_Schema):
 class QueueAnswer(_Schema):
     """One lane at one level."""
 
-    name: str = Field(description="The RQ queue.", examples=["tenfold:demo@1-640:0"])
+    name: str = Field(description="The RQ queue.", examples=["tenfold:demo@640:0"])
     pool: str
     lane: str
     level: int

@@ -22,7 +22,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--name", default="worker", help="what it is called in queues, results and logs")
     parser.add_argument("--levels", type=_levels, help="the levels it serves, such as 0 or 0,1,2 (default: all)")
-    parser.add_argument("--model", help="a model's name or a weights file (TENFOLD_MODEL)")
+    parser.add_argument(
+        "--model",
+        action="append",
+        help="a model's name or a weights file; several, each with its --model (TENFOLD_MODEL)",
+    )
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (TENFOLD_DEVICE)")
     parser.add_argument(
         "--threads", type=_threads, help="threads that the model computes with on a CPU (default: every core)"
@@ -70,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         log.critical("the device is of no use to this process any more, so it ends: %s", error)
         return 1
     except ValueError as error:
-        log.error("the model cannot be served: %s", error)
+        log.error("this cannot be served: %s", error)
         return 2
     return 0
 

@@ -7,13 +7,13 @@ several workers share the queues it often guesses wrong; then it looks only now 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from inference_worker.decoders import Decoders, Decoding
+from inference_worker.decoders import Decoding
 from tenfold.contract.errors import BadMessage
 from tenfold.contract.records import BatchRecord
 
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 Peek = Callable[[], BatchRecord | None]
 Blobs = Callable[[Iterable[tuple[str, int]]], Sequence[bytes | None]]
+Decode = Callable[[BatchRecord, Mapping[int, bytes | None]], Decoding]
+"""Begins to decode the images of a batch, by their positions in it."""
 
 HITS_LEAST = 0.5
 """Below this part of right guesses, guessing costs more than it brings."""
@@ -35,12 +37,12 @@ class _Guess:
 
 
 class Ahead:
-    """Guesses the next batch. ``look`` and ``take`` belong to the main thread, the guessing has a thread of its own."""
+    """Guesses the next batch. All but the guessing itself, which has a thread of its own, belongs to the main one."""
 
-    def __init__(self, peek: Peek, blobs: Blobs, decoders: Decoders) -> None:
+    def __init__(self, peek: Peek, blobs: Blobs, decode: Decode) -> None:
         self._peek = peek
         self._blobs = blobs
-        self._decoders = decoders
+        self._decode = decode
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._guess: Future[_Guess | None] | None = None
         self._hits = 1.0
@@ -65,6 +67,12 @@ class Ahead:
         guess.decoding.drop()
         return None
 
+    def forget(self) -> None:
+        """Drop the guess: it was decoded for a detector that is no longer there."""
+        guess, self._guess = self._guess, None
+        if guess is not None:
+            guess.add_done_callback(_drop)
+
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -78,4 +86,10 @@ class Ahead:
         except (RedisError, BadMessage) as error:
             log.debug("no look ahead: %s", error)
             return None
-        return _Guess(batch.id, self._decoders.start(images, batch.size))
+        return _Guess(batch.id, self._decode(batch, images))
+
+
+def _drop(guess: Future[_Guess | None]) -> None:
+    found = None if guess.cancelled() or guess.exception() else guess.result()
+    if found is not None:
+        found.decoding.drop()

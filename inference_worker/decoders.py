@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Barrier
+from functools import partial
 
-import torch
 from torch import Tensor
 
+from inference_worker.calm import calm_threads
 from inference_worker.decoding import DecodeError, decode_image
 from models.detector import Detector, Prepared
 from tenfold.contract.records import ItemError
 
 TASK_BYTES = 16 * 1024
 """A decoding task takes images until it has so many encoded bytes."""
+
+_Fit = Callable[[Tensor], Prepared]
 
 GONE = ItemError("image_missing", "the image is no longer stored; submit it again")
 
@@ -53,24 +55,23 @@ class Decoders:
     """The pool. Torch runs single-threaded inside it: a second team of compute threads would slow the main one down.
 
     Args:
-        detector: whose ``prepare`` fits the images.
         threads: how many, 1 or more.
         pixels_max: the most that an image may have, by its header.
     """
 
-    def __init__(self, detector: Detector, threads: int, pixels_max: int) -> None:
-        self._detector = detector
+    def __init__(self, threads: int, pixels_max: int) -> None:
         self._pixels_max = pixels_max
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        all_up = Barrier(threads)
-        for started in [self._pool.submit(_settle, all_up) for _ in range(threads)]:
-            started.result()
+        self._pool = calm_threads(threads, "decode")
 
-    def start(self, images: Mapping[int, bytes | None], size: int) -> Decoding:
-        """Begin to decode ``images``, by position, for an input of ``size``; None stands for one that is not stored."""
+    def start(self, images: Mapping[int, bytes | None], detector: Detector, size: int) -> Decoding:
+        """Begin to decode ``images``, by position, for ``detector``'s input of ``size``.
+
+        None stands for an image that is not stored.
+        """
+        fit = partial(detector.prepare, size=size)
         places: dict[int, tuple[Future[list[Decoded]], int]] = {}
         for group in _groups(images):
-            future = self._pool.submit(self._decode_all, [images[position] for position in group], size)
+            future = self._pool.submit(self._decode_all, [images[position] for position in group], fit)
             places.update({position: (future, offset) for offset, position in enumerate(group)})
         return Decoding(places)
 
@@ -78,10 +79,10 @@ class Decoders:
         """End the threads; what has not begun is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _decode_all(self, images: Sequence[bytes | None], size: int) -> list[Decoded]:
-        return [self._decode(raw, size) for raw in images]
+    def _decode_all(self, images: Sequence[bytes | None], fit: _Fit) -> list[Decoded]:
+        return [self._decode(raw, fit) for raw in images]
 
-    def _decode(self, raw: bytes | None, size: int) -> Decoded:
+    def _decode(self, raw: bytes | None, fit: _Fit) -> Decoded:
         began = time.perf_counter()
         if raw is None:
             return Decoded(None, GONE, None, None, 0.0)
@@ -89,16 +90,17 @@ class Decoders:
             pixels = decode_image(raw, self._pixels_max)
         except DecodeError as error:
             return Decoded(None, ItemError(error.code, str(error)), None, None, _ms_since(began))
-        return self._prepare(pixels, size, began)
+        return _prepare(pixels, fit, began)
 
-    def _prepare(self, pixels: Tensor, size: int, began: float) -> Decoded:
-        _, height, width = pixels.shape
-        try:
-            prepared = self._detector.prepare(pixels, size)
-        except Exception as error:  # noqa: BLE001 - a model may raise anything; it is this image's error, never the batch's
-            failure = ItemError("model_error", f"the model refused the image: {type(error).__name__}: {error}")
-            return Decoded(None, failure, width, height, _ms_since(began))
-        return Decoded(prepared, None, width, height, _ms_since(began))
+
+def _prepare(pixels: Tensor, fit: _Fit, began: float) -> Decoded:
+    _, height, width = pixels.shape
+    try:
+        prepared = fit(pixels)
+    except Exception as error:  # noqa: BLE001 - a model may raise anything; it is this image's error, never the batch's
+        failure = ItemError("model_error", f"the model refused the image: {type(error).__name__}: {error}")
+        return Decoded(None, failure, width, height, _ms_since(began))
+    return Decoded(prepared, None, width, height, _ms_since(began))
 
 
 def _groups(images: Mapping[int, bytes | None]) -> Iterator[list[int]]:
@@ -113,13 +115,6 @@ def _groups(images: Mapping[int, bytes | None]) -> Iterator[list[int]]:
             group, group_bytes = [], 0
     if group:
         yield group
-
-
-def _settle(all_up: Barrier) -> None:
-    # Each thread sets its own count and reads it back, which makes torch remember it for this thread.
-    torch.set_num_threads(1)
-    torch.get_num_threads()
-    all_up.wait()
 
 
 def _ms_since(began: float) -> float:

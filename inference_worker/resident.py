@@ -1,13 +1,15 @@
-"""The model that stays in the process: loaded once, warmed once, before the first batch is taken."""
+"""A model that stays in the process: loaded once, warmed once, before its first batch is taken."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
+import msgspec
 import torch
 
+from inference_worker.detecting import CarefulDetector
 from models.detector import DetectOptions, Detector
 from models.registry import load
 from tenfold.contract.records import ModelInfo
@@ -22,15 +24,21 @@ RecordCost = Callable[[str, int, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """A loaded detector with what it announces."""
+    """A loaded detector with what it announces.
+
+    Attributes:
+        careful: runs it so that only the images at fault fail.
+        spares_cores: computing leaves the processor to others: a GPU computes, or it only waits.
+    """
 
     detector: Detector
     info: ModelInfo
+    careful: CarefulDetector
+    spares_cores: bool = False
 
     @classmethod
-    def load(cls, name: str, device: torch.device) -> Resident:
-        """Load the model called ``name``. Raises as ``models.registry.load`` does."""
-        detector = load(name, device)
+    def of(cls, detector: Detector, source: str = "", *, spares_cores: bool = False) -> Resident:
+        """``detector``, which was asked for as ``source``."""
         spec = detector.spec
         info = ModelInfo(
             name=spec.name,
@@ -39,13 +47,25 @@ class Resident:
             sizes=list(spec.sizes),
             description=spec.description,
             synthetic=spec.synthetic,
+            source=source,
         )
-        return cls(detector, info)
+        return cls(detector, info, CarefulDetector(detector), spares_cores)
+
+    @classmethod
+    def load(cls, source: str, device: torch.device) -> Resident:
+        """Load the model called ``source``. Raises as ``models.registry.load`` does."""
+        detector = load(source, device)
+        return cls.of(detector, source, spares_cores=device.type != "cpu" or detector.spec.synthetic)
 
     @property
     def lanes(self) -> list[str]:
         """The lanes that it serves, the default size's first."""
-        return [self.info.lane(size) for size in self.info.sizes]
+        return self.info.lanes
+
+    def limited_to(self, sizes: Collection[int]) -> Resident:
+        """The same, announcing those of its sizes alone, in its own order."""
+        served = [size for size in self.info.sizes if size in sizes]
+        return replace(self, info=msgspec.structs.replace(self.info, sizes=served))
 
     def warm(self, batch_size: int, record_cost: RecordCost) -> None:
         """Run every size once at 1 and at ``batch_size`` images, then tell (lane, images, ms) of some timed runs."""

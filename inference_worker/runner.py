@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from inference_worker.ahead import Ahead, Blobs
 from inference_worker.cost import CostCurve
 from inference_worker.decoders import Decoded, Decoders, Decoding
-from inference_worker.detecting import CarefulDetector
 from inference_worker.outcome import Found, to_result
 from inference_worker.pieces import PiecePolicy, cut
-from models.detector import DetectOptions, Detector
+from inference_worker.resident import Resident
+from inference_worker.residents import Residents
+from models.detector import DetectOptions
 from tenfold.contract.events import BatchEnded, EndReason
 from tenfold.contract.records import BatchInfo, BatchRecord, ItemResult, Timing
 from tenfold.contract.records import DetectOptions as AskedOptions
@@ -34,9 +35,10 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Run:
-    """A batch on its way."""
+    """A batch on its way: one detector runs all of it, whatever is loaded meanwhile."""
 
     claim: Claim
+    resident: Resident
     claimed_ms: float
     decoding: Decoding
     options: dict[str, DetectOptions]
@@ -60,23 +62,23 @@ class BatchRunner:
 
     Args:
         worker: the worker's name, as it stands in results.
+        residents: the models that it holds.
         blobs: where images come from.
         stopping: whether the worker was told to stop; asked between pieces.
-        ahead: guesses the next batch, where computing leaves the processor free; None where it does not.
+        ahead: guesses the next batch while a model computes that leaves the processor free; None where none does.
     """
 
     def __init__(
         self,
         worker: str,
-        detector: Detector,
+        residents: Residents,
         decoders: Decoders,
         blobs: Blobs,
         stopping: Callable[[], bool],
         ahead: Ahead | None = None,
     ) -> None:
         self._worker = worker
-        self._labels = detector.spec.labels
-        self._detector = CarefulDetector(detector)
+        self._residents = residents
         self._decoders = decoders
         self._blobs = blobs
         self._stopping = stopping
@@ -87,6 +89,19 @@ class BatchRunner:
     def curve(self, lane: str) -> CostCurve:
         """The cost curve of ``lane``."""
         return self._curves[lane]
+
+    @property
+    def lanes(self) -> list[str]:
+        """The lanes that it runs batches of."""
+        return self._residents.lanes
+
+    def swap(self, resident: Resident) -> None:
+        """Hold ``resident`` in place of the one of its name, between two batches; its cost is learned anew."""
+        self._residents.swap(resident)
+        for lane in resident.lanes:
+            self._curves.pop(lane, None)
+        if self._ahead is not None:
+            self._ahead.forget()
 
     def run(self, claim: Claim, advance: Advance, claimed_ms: float) -> Outcome | None:
         """Run what ``claim`` holds, or None where the lease was lost on the way: nothing may be committed then.
@@ -101,20 +116,21 @@ class BatchRunner:
         self._policy.claimed(claim.place, began_s)
         batch = claim.batch
         options = {job_id: _options(share.options) for job_id, share in batch.jobs.items()}
-        info = BatchInfo(batch.id, len(claim.positions), batch.level, self._worker)
-        run = _Run(claim, claimed_ms, self._decoding(claim), options, info, began_s)
+        resident = self._residents.of(batch.model)
+        info = BatchInfo(batch.id, len(claim.positions), batch.level, self._worker, resident.info.version)
+        run = _Run(claim, resident, claimed_ms, self._decoding(claim, resident), options, info, began_s)
         try:
             return self._in_pieces(run, advance)
         finally:
             run.decoding.drop()
 
-    def _decoding(self, claim: Claim) -> Decoding:
+    def _decoding(self, claim: Claim, resident: Resident) -> Decoding:
         ahead = self._ahead.take(claim.batch.id) if self._ahead is not None else None
         if ahead is not None:
             return ahead
         positions = claim.positions
         images = self._blobs(claim.batch.items[position] for position in positions)
-        return self._decoders.start(dict(zip(positions, images, strict=True)), claim.batch.size)
+        return self._decoders.start(dict(zip(positions, images, strict=True)), resident.detector, claim.batch.size)
 
     def _in_pieces(self, run: _Run, advance: Advance) -> Outcome | None:
         positions = run.claim.positions
@@ -141,18 +157,22 @@ class BatchRunner:
         began = time.perf_counter()
         decoded = {position: run.decoding.image(position) for position in piece}
         ready = [position for position in piece if decoded[position].prepared is not None]
-        if self._ahead is not None and self._curves[run.batch.lane].cost_ms(len(piece)) >= AHEAD_LEAST_MS:
-            self._ahead.look()
+        self._look_ahead(run, len(piece))
         images = [image.prepared for image in decoded.values() if image.prepared is not None]
         options = [run.options[run.batch.items[position][0]] for position in ready]
         detecting = time.perf_counter()
-        found = dict(zip(ready, self._detector.detect(images, options) if images else [], strict=True))
+        found = dict(zip(ready, run.resident.careful.detect(images, options) if images else [], strict=True))
         inference_ms = _ms_since(detecting)
         if found and all(one.attempts == 1 and one.error is None for one in found.values()):
             run.computed.append((len(found), inference_ms))
         for position in piece:
             self._note(run, position, decoded[position], found.get(position), inference_ms)
         run.pieces.append((len(piece), _ms_since(began)))
+
+    def _look_ahead(self, run: _Run, images: int) -> None:
+        long_enough = self._curves[run.batch.lane].cost_ms(images) >= AHEAD_LEAST_MS
+        if self._ahead is not None and run.resident.spares_cores and long_enough:
+            self._ahead.look()
 
     def _note(self, run: _Run, position: int, decoded: Decoded, found: Found | None, inference_ms: float) -> None:
         job_id, index = run.batch.items[position]
@@ -163,7 +183,9 @@ class BatchRunner:
             inference_ms=round(inference_ms, 3) if found is not None else 0.0,
         )
         end = found or Found(None, decoded.error)
-        run.results.append((job_id, to_result(index, decoded, end, timing, run.info, self._labels)))
+        run.results.append(
+            (job_id, to_result(index, decoded, end, timing, run.info, run.resident.detector.spec.labels))
+        )
 
     def _learn(self, run: _Run, curve: CostCurve, reason: EndReason) -> None:
         self._policy.ran(curve, run.computed)

@@ -18,13 +18,17 @@ from inference_worker.choice import Choice
 from inference_worker.decoders import Decoders
 from inference_worker.devices import compute_threads, decode_threads, resolve_device, usable_cores
 from inference_worker.outage import Outage
+from inference_worker.reloading import Making, Reloading
 from inference_worker.resident import Resident
+from inference_worker.residents import Residents
 from inference_worker.runner import BatchRunner
 from inference_worker.stopping import StopFlag
 from inference_worker.worker import InferenceWorker
-from tenfold.contract.records import WorkerInfo
+from tenfold.contract.codec import decode
+from tenfold.contract.errors import BadMessage
+from tenfold.contract.records import POOL, ReloadRequest, WorkerInfo
 from tenfold.settings import Settings
-from tenfold.store.connection import connect
+from tenfold.store.connection import BytesRedis, connect
 from tenfold.store.keys import Keys
 from tenfold.store.worker_store import WorkerStore
 
@@ -36,42 +40,69 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
 
     Raises:
         SettingsError: a setting that this machine cannot meet.
-        ValueError: no such model.
+        ValueError: no such model, or models that one worker cannot hold together.
         DeviceLost: the process has to end; what it held is left to its lease.
     """
     # A broken EXIF block is worth no line in the log; there can be one in every image.
     warnings.filterwarnings("ignore", module="PIL")
     device = resolve_device(settings.device)
-    resident = Resident.load(settings.model, device)
-    decoders = Decoders(resident.detector, decode_threads(usable_cores()), settings.pixels_max)
+    client, keys = connect(settings.require_redis_url()), Keys(settings.key_prefix)
+    seen = _seen_reloads(client, keys)
+    residents = Residents(Resident.load(source, device) for source in settings.model)
+    decoders = Decoders(decode_threads(usable_cores()), settings.pixels_max)
+    store = _store(client, keys, settings, choice, residents)
+    info = _info(store.worker, choice, settings, residents, device)
+    for model in info.models:
+        log.info("%s starts: model %s, version %s, on %s", info.name, model.name, model.version, device)
+    worker = Outage(stop).retry(lambda: InferenceWorker(store, info, residents.infos, settings.batch_size, stop))
+    ahead = _ahead(store, residents, decoders)
+    runner = BatchRunner(info.name, residents, decoders, worker.blobs, lambda: bool(stop), ahead)
+    making = Making(device, settings.batch_size)
+    reloading = Reloading(store, residents, making, seen, runner.swap, worker.rejoin)
+    reloading.start()
+    # After the threads beside the main one, since part of what each sets for itself is the whole process's.
     torch.set_num_threads(compute_threads(choice.threads, device))
-    store = _store(settings, choice, resident)
-    info = _info(store.worker, choice, settings, resident, device)
-    log.info("%s starts: model %s, version %s, on %s", info.name, info.model, info.version, device)
-    worker = Outage(stop).retry(lambda: InferenceWorker(store, info, resident.info, settings.batch_size, stop))
-    # On a CPU the model needs every core itself; a GPU, or a model that only waits, leaves them to decoders.
-    idle_cores = device.type != "cpu" or resident.info.synthetic
-    ahead = Ahead(store.peek, store.blobs, decoders) if idle_cores else None
-    runner = BatchRunner(info.name, resident.detector, decoders, worker.blobs, lambda: bool(stop), ahead)
-    resident.warm(settings.batch_size, lambda lane, images, took_ms: runner.curve(lane).record(images, took_ms))
+    for name in residents.names:
+        residents.of(name).warm(settings.batch_size, lambda *ran: runner.curve(ran[0]).record(*ran[1:]))
     try:
-        _serve(worker, runner, settings, stop)
+        _serve(worker, runner, reloading, settings, stop)
     finally:
         if ahead is not None:
             ahead.close()
         decoders.close()
     log.info("%s stopped", info.name)
+    if not reloading.stop():
+        _end_at_once()
 
 
-def _serve(worker: InferenceWorker, runner: BatchRunner, settings: Settings, stop: StopFlag) -> None:
+def _seen_reloads(client: BytesRedis, keys: Keys) -> dict[str, str]:
+    """The reloads asked for so far, by model: what is loaded after this look is as new as they want it.
+
+    Nothing where Redis does not answer yet: an old request then finds its model unchanged.
+    """
+    try:
+        return {model.decode(): decode(raw, ReloadRequest).id for model, raw in client.hgetall(keys.reloads).items()}
+    except (RedisError, BadMessage):
+        return {}
+
+
+def _end_at_once() -> None:
+    """End a process in which a thread still loads a model: it could not be waited for, nor ended in order."""
+    logging.shutdown()
+    os._exit(0)
+
+
+def _serve(
+    worker: InferenceWorker, runner: BatchRunner, reloading: Reloading, settings: Settings, stop: StopFlag
+) -> None:
     limits = Limits(beat_interval_s(settings.lease_s), settings.batch_timeout_s, settings.grace_s)
     beat = Beat(worker.held, limits, worker.pulse, stop.stopping_s)
     Outage(stop).retry(lambda: worker.pulse([]))
     try:
         stop.defer()
         beat.start()
-        log.info("%s is ready: queues %s", worker.name, ", ".join(worker.queue_names()))
-        worker.serve(runner)
+        log.info("%s is ready: lanes %s", worker.name, ", ".join(runner.lanes))
+        worker.serve(runner, reloading.settle)
     finally:
         beat.stop()
         _leave(worker)
@@ -84,11 +115,21 @@ def _leave(worker: InferenceWorker) -> None:
         log.warning("%s could not say goodbye (%s): its beat will be missed", worker.name, error)
 
 
-def _store(settings: Settings, choice: Choice, resident: Resident) -> WorkerStore:
-    keys = Keys(settings.key_prefix)
-    queues = [[keys.queue_name(lane, level) for lane in resident.lanes] for level in choice.served(settings.levels)]
+def _ahead(store: WorkerStore, residents: Residents, decoders: Decoders) -> Ahead | None:
+    """Looks ahead where a model leaves the cores to the decoders; on a CPU the others need every core themselves."""
+    if not any(residents.of(name).spares_cores for name in residents.names):
+        return None
+    return Ahead(
+        store.peek,
+        store.blobs,
+        lambda batch, images: decoders.start(images, residents.of(batch.model).detector, batch.size),
+    )
+
+
+def _store(client: BytesRedis, keys: Keys, settings: Settings, choice: Choice, residents: Residents) -> WorkerStore:
+    queues = [[keys.queue_name(lane, level) for lane in residents.lanes] for level in choice.served(settings.levels)]
     return WorkerStore(
-        client=connect(settings.require_redis_url()),
+        client=client,
         keys=keys,
         worker=f"{choice.name}.{secrets.token_hex(2)}",
         queues=queues,
@@ -97,14 +138,13 @@ def _store(settings: Settings, choice: Choice, resident: Resident) -> WorkerStor
     )
 
 
-def _info(name: str, choice: Choice, settings: Settings, resident: Resident, device: torch.device) -> WorkerInfo:
+def _info(name: str, choice: Choice, settings: Settings, residents: Residents, device: torch.device) -> WorkerInfo:
     return WorkerInfo(
         name=name,
-        pool=resident.info.name,
-        lanes=resident.lanes,
+        pool=POOL,
+        lanes=residents.lanes,
         levels=choice.served(settings.levels),
-        model=resident.info.name,
-        version=resident.info.version,
+        models=residents.served,
         device=str(device),
         host=socket.gethostname(),
         pid=os.getpid(),

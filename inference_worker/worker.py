@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
+import msgspec
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.job import Job
@@ -25,7 +26,7 @@ from inference_worker.outage import Outage
 from inference_worker.runner import BatchRunner, Outcome
 from inference_worker.stopping import StopFlag
 from tenfold.contract.errors import BadMessage
-from tenfold.contract.records import ModelInfo, WorkerInfo
+from tenfold.contract.records import ModelInfo, ServedModel, WorkerInfo
 from tenfold.store.connection import BLOCK_S, BytesRedis
 from tenfold.store.worker_store import RQ_WORKER_TTL_S, Claim, CommitRefused, WorkerStore
 
@@ -38,14 +39,16 @@ class InferenceWorker(BaseWorker):
     Args:
         store: its side of the keyspace; the queues that it names are those that RQ's tools show for this worker.
         info: what it announces of itself.
-        model: what it announces of its model.
+        models: what it announces of its models.
         batch_size: how many images a claim marks as computing.
     """
 
     job_class = BatchJob
     redis_offset_ms = 0.0
 
-    def __init__(self, store: WorkerStore, info: WorkerInfo, model: ModelInfo, batch_size: int, stop: StopFlag) -> None:
+    def __init__(
+        self, store: WorkerStore, info: WorkerInfo, models: Sequence[ModelInfo], batch_size: int, stop: StopFlag
+    ) -> None:
         names = [name for level in store.queues for name in level]
         super().__init__(
             names, name=info.name, connection=store.client, serializer=JSONSerializer, worker_ttl=RQ_WORKER_TTL_S
@@ -53,16 +56,21 @@ class InferenceWorker(BaseWorker):
         self.held = Held()
         self._store = store
         self._info = info
-        self._model = model
+        self._models = models
         self._batch_size = batch_size
         self._stop = stop
         self._lease_s = store.lease_ms / 1000
         self._outage = Outage(stop)
 
-    def serve(self, runner: BatchRunner) -> None:
-        """Claim, run and commit batches until the stop flag is set; what is held then is committed or handed back."""
+    def serve(self, runner: BatchRunner, between: Callable[[], None] = lambda: None) -> None:
+        """Claim, run and commit batches until the stop flag is set; what is held then is committed or handed back.
+
+        Args:
+            between: called before each batch, and about once a second while there is none.
+        """
         claim: Claim | None = None
         while claim is not None or not self._stop:
+            between()
             claim = self._next() if claim is None else self._run(claim, runner)
 
     def pulse(self, batches: Sequence[str]) -> None:
@@ -71,6 +79,12 @@ class InferenceWorker(BaseWorker):
             self._announce()
         if not self._store.beat(self._info, batches):
             log.warning("a lease was lost while its batch ran: its results will be dropped")
+
+    def rejoin(self, models: Sequence[ModelInfo]) -> None:
+        """Announce that it holds other versions of its models now. Called from any thread; Redis errors are raised."""
+        self._models = models
+        self._info = msgspec.structs.replace(self._info, models=[ServedModel(one.name, one.version) for one in models])
+        self._store.join(self._info, models)
 
     def leave(self) -> None:
         """Say goodbye, to the scheduler and to RQ. The beat must have stopped: it would announce the worker again."""
@@ -95,7 +109,7 @@ class InferenceWorker(BaseWorker):
         try:
             claim = self._store.claim(computing=self._batch_size)
             if claim is None:
-                self._store.wait(self._info.pool, self._info.levels, BLOCK_S)
+                self._store.wait(BLOCK_S)
         except BadMessage as error:
             log.error("a batch cannot be read and is left to its lease: %s", error)
             return None
@@ -186,7 +200,7 @@ class InferenceWorker(BaseWorker):
         if not self.connection.exists(self.key):
             self.register_birth()  # type: ignore[no-untyped-call]
             self.set_state(WorkerStatus.BUSY if self.held.batches() else WorkerStatus.IDLE)
-        self._store.join(self._info, self._model)
+        self._store.join(self._info, self._models)
 
 
 def _tell(outcome: Outcome) -> None:

@@ -15,6 +15,10 @@ from torch import Tensor
 
 from models.letterbox import Letterbox
 
+SIZES_MAX = 6
+"""Input sizes of one model: each is a lane with queues of its own, and is warmed when a worker starts."""
+SIZE_MAX = 4096
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -37,6 +41,11 @@ class ModelSpec:
             raise ValueError(f"model {self.name!r} needs labels and at least one input size")
         if any(size < self.stride or size % self.stride for size in self.sizes):
             raise ValueError(f"input sizes of {self.name!r} must be multiples of {self.stride}, got {self.sizes}")
+        if len(self.sizes) > SIZES_MAX or max(self.sizes) > SIZE_MAX or len(set(self.sizes)) < len(self.sizes):
+            served = ", ".join(map(str, self.sizes))
+            raise ValueError(
+                f"model {self.name!r} may have {SIZES_MAX} different input sizes up to {SIZE_MAX}, got {served}"
+            )
 
     def check_size(self, size: int) -> int:
         """``size`` where it is served; else ValueError that names those that are."""

@@ -7,6 +7,8 @@ TorchScript export as ``torchscript:PATH``, only when it is named so, since that
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -71,8 +73,21 @@ def load(name: str, device: str | torch.device = "cpu") -> Detector:
 
         return torchvision_detectors.load(name, torch.device(device))
     if name.startswith(torchscript.PREFIX):
-        return torchscript.load(_file(name, name.removeprefix(torchscript.PREFIX)), torch.device(device))
-    return _load_file(name, _weights_path(name), torch.device(device))
+        path = _file(name, name.removeprefix(torchscript.PREFIX))
+        with _untouched(path):
+            return torchscript.load(path, torch.device(device))
+    path = _weights_path(name)
+    with _untouched(path):
+        return _load_file(name, path, torch.device(device))
+
+
+@contextmanager
+def _untouched(path: Path) -> Iterator[None]:
+    """What is read of the file inside is of one version. Raises WeightsError where somebody wrote to it meanwhile."""
+    before = sha256_of(path)
+    yield
+    if sha256_of(path) != before:
+        raise WeightsError(f"{path}: it changed while it was read; load it once it is whole")
 
 
 def _load_file(name: str, path: Path, device: torch.device) -> Detector:

@@ -58,7 +58,6 @@ class Carrier:
             pool=decision.pool,
             lane=decision.lane,
             model=first.model,
-            version=first.version,
             size=first.size,
             level=decision.level,
             items=decision.items,
@@ -70,7 +69,6 @@ class Carrier:
         self._store.promote(
             token,
             decision.batch_id,
-            pool=decision.pool,
             lane=decision.lane,
             from_level=decision.from_level,
             to_level=decision.to_level,

@@ -53,7 +53,7 @@ class Reaper:
     def _put_back(self, token: str) -> None:
         for batch in self.store.waiting_batches():
             where = batch.record
-            if self.store.requeue(token, where.id, pool=where.pool, lane=where.lane, level=batch.level):
+            if self.store.requeue(token, where.id, lane=where.lane, level=batch.level):
                 log.warning("batch %s was queued but in no queue: it was put back", where.id, extra={"batch": where.id})
 
     @staticmethod

@@ -23,11 +23,15 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """One kind of value. `read` raises ValueError for what is not `allowed`; `write` is its inverse."""
+    """One kind of value. `read` raises ValueError for what is not `allowed`; `write` is its inverse.
+
+    `separator` stands between the values of one that has several.
+    """
 
     allowed: str
     read: Callable[[str], T]
     write: Callable[[T], str] = str
+    separator: str = ","
 
 
 def _require(condition: bool) -> None:
@@ -102,16 +106,18 @@ def optional(kind: Kind[T]) -> Kind[T | None]:
     )
 
 
-def listing(kind: Kind[T], allowed: str) -> Kind[tuple[T, ...]]:
-    """Values between commas; an empty text is an empty listing."""
+def listing(kind: Kind[T], allowed: str, *, separator: str = ",", least: int = 0) -> Kind[tuple[T, ...]]:
+    """Values between separators, at least so many; an empty text is an empty listing."""
 
     def read(text: str) -> tuple[T, ...]:
-        return tuple(kind.read(part.strip()) for part in text.split(",") if part.strip())
+        values = tuple(kind.read(part.strip()) for part in text.split(separator) if part.strip())
+        _require(len(values) >= least)
+        return values
 
     def write(values: Sequence[T]) -> str:
-        return ",".join(kind.write(value) for value in values)
+        return separator.join(kind.write(value) for value in values)
 
-    return Kind(allowed, read, write)
+    return Kind(allowed, read, write, separator)
 
 
 def _read_flag(text: str) -> bool:

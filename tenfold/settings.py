@@ -65,7 +65,11 @@ class Settings:
     log_format: str = _setting(choice("text", "json"), "text", "how the services log: for people, or an object a line")
 
     # What runs
-    model: str = _setting(_TEXT, "demo", "a model's name, a weights file, or synthetic:base_ms=5,item_ms=2")
+    model: tuple[str, ...] = _setting(
+        listing(_TEXT, "models' names or weights files, with ; between them", separator=";", least=1),
+        ("demo",),
+        "models' names or weights files, the default first, with ; between them; synthetic:base_ms=5,item_ms=2 is one",
+    )
     device: str = _setting(matching(r"auto|cpu|cuda(:\d+)?", "auto, cpu, cuda or cuda:N"), "auto", "where it computes")
     batch_size: int = _setting(whole(1, 1024), 10, "items in a batch, at most")
 
@@ -160,7 +164,9 @@ class Settings:
         found: dict[str, tuple[str, str]] = {}
         found.update(_from_file(environ, folder or Path()))
         found.update(_from_environment(environ))
-        found.update({name: (_as_text(value), "flag") for name, value in (flags or {}).items() if value is not None})
+        found.update(
+            {name: (_as_text(name, value), "flag") for name, value in (flags or {}).items() if value is not None}
+        )
         values = {name: _read(name, text, source) for name, (text, source) in found.items()}
         if "levels" in values and "allotments" not in values:
             values["allotments"] = tuple(10 * 5**level for level in range(values["levels"] - 1))
@@ -260,7 +266,7 @@ def _from_file(environ: Mapping[str, str], folder: Path) -> dict[str, tuple[str,
         if name not in _FIELDS:
             near = difflib.get_close_matches(name, NAMES, n=1)
             raise SettingsError(f"{path} names {name!r}, which is no setting" + (f"; {near[0]}?" if near else ""))
-    return {name: (_as_text(value), str(path)) for name, value in table.items()}
+    return {name: (_as_text(name, value), str(path)) for name, value in table.items()}
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -269,11 +275,11 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     return {name: (environ[var], var) for name, var in given if environ.get(var, "") != ""}
 
 
-def _as_text(value: object) -> str:
+def _as_text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        return ",".join(_as_text(part) for part in value)
+        return kind_of(name).separator.join(_as_text(name, part) for part in value)
     return str(value)
 
 

@@ -20,7 +20,7 @@ class Catalog:
     """The models that workers announced, read from the store at most once a second.
 
     Attributes:
-        default: the name of the model that a request means when it names none.
+        default: the model that a request means when it names none: its name, or what workers were told to load.
     """
 
     store: GatewayStore
@@ -34,6 +34,11 @@ class Catalog:
             self._models = {model.name: model for model in await self.store.models()}
             self._read_s = time.monotonic()
         return self._models
+
+    async def lanes(self, name: str) -> list[str]:
+        """The lanes of the model called ``name``, of which every worker that serves one serves all."""
+        model = (await self.models()).get(name)
+        return [] if model is None else model.lanes
 
     async def choose(self, wishes: Wishes) -> tuple[ModelInfo, int]:
         """The model and the input size, in pixels, that a request means.
@@ -73,4 +78,6 @@ class Catalog:
         """The model that a request means when it names none; the only one there is, where the default is not there."""
         if self.default in models:
             return self.default
-        return next(iter(models)) if len(models) == 1 else None
+        # A file's model has a name of its own, which only the worker that loaded it knows.
+        loaded = [model.name for model in models.values() if model.source == self.default]
+        return next(iter(loaded or models)) if loaded or len(models) == 1 else None

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.crud.system import Counts, HistogramBody, Living, QueueBody, Status, TotalsBody
+from gateway.crud.living import Living
+from gateway.crud.system import Counts, HistogramBody, QueueBody, Status, TotalsBody
 
 _LANE = ["lane", "level"]
 
@@ -129,6 +130,7 @@ def _histogram(name: str, meaning: str, told: Sequence[HistogramBody]) -> Metric
 
 def _worker_family(workers: Sequence[Living]) -> Metric:
     family = GaugeMetricFamily("tenfold_workers", "Living workers.", labels=["model", "device"])
-    for (model, device), count in Counter((one.info.model, one.info.device) for one in workers).items():
+    served = Counter((model.name, one.info.device) for one in workers for model in one.info.models)
+    for (model, device), count in served.items():
         family.add_metric([model, device], count)
     return family

@@ -29,7 +29,7 @@ from gateway.crud.tar_reading import count, inflate, read_tar
 from gateway.crud.uploads import Upload, UploadLimits
 from gateway.crud.zip_reading import read_zip
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
-from tenfold.contract.records import ItemMeta, Priority, Submission
+from tenfold.contract.records import POOL, ItemMeta, Priority, Submission
 from tenfold.store.gateway_store import GatewayStore, Reservation
 
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp")
@@ -166,7 +166,8 @@ class Intake:
 
     async def _check_deadline(self, job: Submission) -> None:
         if job.deadline_ms is not None:
-            check_deadline(job, await self.store.status(), self.allotments)
+            lanes = await self.catalog.lanes(job.model)
+            check_deadline(job, await self.store.status(), self.allotments, lanes)
 
     async def abandon(self, upload: Upload) -> None:
         """Forget what arrived; where Redis is gone, it is swept later."""
@@ -273,9 +274,8 @@ class Intake:
             job_id=upload.job_id,
             client=client.id,
             model=model.name,
-            version=model.version,
             size=size,
-            pool=model.name,
+            pool=POOL,
             lane=model.lane(size),
             count=len(upload.metas),
             bytes=upload.stored_bytes,

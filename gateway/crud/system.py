@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import msgspec
 
 from gateway.crud.catalog import Catalog
 from gateway.crud.clients import Client
 from gateway.crud.jobs import iso
+from gateway.crud.living import Living, living_workers
+from gateway.crud.reloads import ReloadBody, reload_body
 from tenfold.contract.errors import RequestError, Unavailable
-from tenfold.contract.records import WorkerInfo
+from tenfold.contract.records import ModelInfo, ServedModel
 from tenfold.store.gateway_store import GatewayStore
 
 
@@ -154,8 +156,7 @@ class WorkerBody(msgspec.Struct, frozen=True):
     """A living worker on the wire."""
 
     name: str
-    model: str
-    version: str
+    models: list[ServedModel]
     device: str
     levels: list[int]
     lanes: list[str]
@@ -167,8 +168,15 @@ class WorkerBody(msgspec.Struct, frozen=True):
     batches: list[str]
 
 
+class VersionBody(msgspec.Struct, frozen=True):
+    """A version of a model, and how many living workers hold it."""
+
+    version: str
+    workers: int
+
+
 class ModelBody(msgspec.Struct, frozen=True):
-    """A model on the wire."""
+    """A model on the wire; ``version`` is the one that was announced last, ``versions`` are those that workers hold."""
 
     name: str
     version: str
@@ -178,6 +186,8 @@ class ModelBody(msgspec.Struct, frozen=True):
     synthetic: bool
     default: bool
     workers: int
+    versions: list[VersionBody]
+    reload: ReloadBody | None
 
 
 class NotReady(Unavailable):
@@ -188,21 +198,6 @@ class NotReady(Unavailable):
     def __init__(self, missing: list[str]) -> None:
         super().__init__("missing: " + "; ".join(missing), retry_after_s=1)
         self.missing = missing
-
-
-@dataclass(frozen=True, slots=True)
-class Living:
-    """A worker whose beat is recent, and how long ago that was."""
-
-    info: WorkerInfo
-    beat_age_ms: float
-
-
-async def living_workers(store: GatewayStore, lost_after_ms: float) -> list[Living]:
-    """The workers that beat within ``lost_after_ms``, by name."""
-    now_ms = await store.now_ms()
-    found = [Living(info, max(0.0, now_ms - at_ms)) for info, at_ms in await store.workers(now_ms, lost_after_ms)]
-    return sorted(found, key=lambda living: living.info.name)
 
 
 async def list_workers(store: GatewayStore, lost_after_ms: float) -> list[WorkerBody]:
@@ -217,8 +212,7 @@ def _worker(living: Living, batches: list[str]) -> WorkerBody:
     info = living.info
     return WorkerBody(
         info.name,
-        info.model,
-        info.version,
+        info.models,
         info.device,
         info.levels,
         info.lanes,
@@ -231,26 +225,34 @@ def _worker(living: Living, batches: list[str]) -> WorkerBody:
     )
 
 
-async def list_models(store: GatewayStore, catalog: Catalog, lost_after_ms: float) -> list[ModelBody]:
+async def list_models(store: GatewayStore, catalog: Catalog, viewer: Client, lost_after_ms: float) -> list[ModelBody]:
     """Every model that was ever announced, by name, with how many workers serve it now."""
     models = await catalog.models()
     if not models:
         return []
-    serving = [living.info.model for living in await living_workers(store, lost_after_ms)]
+    living = await living_workers(store, lost_after_ms)
+    names = {one.info.name for one in living}
+    told = await store.reloads()
+    reloads = {one.request.model: reload_body(one, names, tells_why=viewer.sees_all) for one in told}
     default = catalog.default_name(models)
-    return [
-        ModelBody(
-            model.name,
-            model.version,
-            model.description,
-            model.labels,
-            model.sizes,
-            model.synthetic,
-            model.name == default,
-            serving.count(model.name),
-        )
-        for _, model in sorted(models.items())
-    ]
+    return [_model(model, living, reloads.get(name), default=name == default) for name, model in sorted(models.items())]
+
+
+def _model(model: ModelInfo, living: Sequence[Living], reload: ReloadBody | None, *, default: bool) -> ModelBody:
+    held = [one.info.version_of(model.name) for one in living]
+    versions = Counter(version for version in held if version is not None)
+    return ModelBody(
+        model.name,
+        model.version,
+        model.description,
+        model.labels,
+        model.sizes,
+        model.synthetic,
+        default,
+        versions.total(),
+        [VersionBody(version, count) for version, count in sorted(versions.items())],
+        reload,
+    )
 
 
 async def read_status(store: GatewayStore) -> Status:
@@ -303,7 +305,7 @@ async def check_ready(store: GatewayStore, catalog: Catalog, lost_after_ms: floa
     name = catalog.default_name(models)
     if name is None:
         missing.append(f"no worker has announced the model {catalog.default!r}")
-    elif not any(living.info.model == name for living in await living_workers(store, lost_after_ms)):
+    elif not any(living.info.version_of(name) for living in await living_workers(store, lost_after_ms)):
         missing.append(f"no living worker has the model {name!r}")
     if missing:
         raise NotReady(missing)

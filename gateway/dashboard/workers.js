@@ -18,7 +18,7 @@ function row(worker, held) {
     make("div", { class: "worker-name" },
       make("span", { class: `chip ${worker.state === "busy" ? "busy" : "good"}` }, worker.state),
       make("strong", {}, worker.name)),
-    make("p", { class: "soft" }, `${worker.model} on ${worker.device} · levels ${worker.levels.join(", ")}`,
+    make("p", { class: "soft" }, `${worker.models.map((model) => `${model.name} ${model.version}`).join(", ")} on ${worker.device} · levels ${worker.levels.join(", ")}`,
       late ? make("span", { class: "bad" }, ` · last heard ${duration(worker.beat_age_ms)} ago`) : null),
     make("div", { class: "tiles" }, held.map((batch) => tile(batch)),
       held.length ? null : make("span", { class: "none" }, worker.batches.length ? count(worker.batches.length, "batch", "batches") : "nothing in hand")));

@@ -5,7 +5,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
 from gateway.crud.gauges import Standing, system_registry
-from gateway.crud.system import living_workers, read_status, show_totals
+from gateway.crud.living import living_workers
+from gateway.crud.system import read_status, show_totals
 from gateway.dependencies import Parts, caller_of
 
 # Depths and rates tell a stranger how the house does: where keys are on, this asks for one too.

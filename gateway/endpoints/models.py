@@ -1,16 +1,41 @@
-"""``/v1/models``: what can be asked for."""
+"""``/v1/models``: what can be asked for, and loading a model anew."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Depends, Path, Response
+
+from gateway.crud.reloads import request_reload
 from gateway.crud.system import list_models
-from gateway.dependencies import Parts
+from gateway.dependencies import Caller, Parts, admin_of
 from gateway.replies import json_reply
-from gateway.schemas import ModelsAnswer, problem_answers
+from gateway.schemas import ModelsAnswer, ReloadAnswer, problem_answers
 
 router = APIRouter(prefix="/v1/models", tags=["system"])
 
 
 @router.get("", summary="What can be asked for", response_model=ModelsAnswer, responses=problem_answers(401, 503))
-async def models(parts: Parts) -> Response:
-    """Every model that a worker serves or served, with the input sizes that it takes."""
-    return json_reply({"models": await list_models(parts.store, parts.catalog, parts.lost_after_ms)})
+async def models(parts: Parts, caller: Caller) -> Response:
+    """Every model that a worker serves or served, with the input sizes that it takes, the versions that workers hold,
+    and what came of its last reload.
+    """
+    return json_reply({"models": await list_models(parts.store, parts.catalog, caller, parts.lost_after_ms)})
+
+
+@router.post(
+    "/{name:path}/reload",
+    summary="Load a model anew",
+    status_code=202,
+    dependencies=[Depends(admin_of)],
+    response_model=ReloadAnswer,
+    responses=problem_answers(401, 404, 503),
+)
+async def reload(
+    name: Annotated[str, Path(description="The `name` of the model.", examples=["best"])], parts: Parts
+) -> Response:
+    """Every worker that holds the model loads what its file holds now, while the old version serves.
+
+    The answer comes at once; `/v1/models` tells what came of it. No request fails or waits for it: batches that run end
+    with the version that they began with, later ones have the new one, and each result names its own in
+    `batch.version`. Where the file cannot be loaded, or lacks an input size that is served, the old version serves on.
+    """
+    return json_reply(await request_reload(parts.store, parts.catalog, name, parts.lost_after_ms), 202)

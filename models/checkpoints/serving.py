@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from models.checkpoints.checkpoint import Checkpoint, read_checkpoint
-from models.detector import Detector, ModelSpec
+from models.detector import SIZE_MAX, SIZES_MAX, Detector, ModelSpec
 from models.families.letterbox import fit
 from models.families.network import build
 from models.families.weights_file import ARCHITECTURE
@@ -17,8 +17,6 @@ from models.weights.errors import WeightsError
 from models.yolo.serving import YoloDetector
 
 SUFFIX = ".pt"
-SIZE_MAX = 4096
-LANES_MAX = 6
 
 
 def describe(path: Path) -> ModelSpec:
@@ -66,9 +64,9 @@ def check_sizes(sizes: Sequence[int], stride: int) -> tuple[int, ...]:
     Raises ValueError that says what is allowed.
     """
     unique = tuple(dict.fromkeys(sizes))
-    if not 1 <= len(unique) <= LANES_MAX or not all(0 < size <= SIZE_MAX and size % stride == 0 for size in unique):
+    if not 1 <= len(unique) <= SIZES_MAX or not all(0 < size <= SIZE_MAX and size % stride == 0 for size in unique):
         raise ValueError(
-            f"sizes must be 1 to {LANES_MAX} multiples of {stride} up to {SIZE_MAX}, got {', '.join(map(str, sizes))}"
+            f"sizes must be 1 to {SIZES_MAX} multiples of {stride} up to {SIZE_MAX}, got {', '.join(map(str, sizes))}"
         )
     return unique
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
@@ -89,7 +89,8 @@ def read_metadata(path: Path) -> WeightsMetadata:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file, on the CPU. Raises WeightsError."""
     try:
-        return load_file(path)
+        # Not mapped: who writes over the file would change, or crash, a model that serves.
+        return from_bytes(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: no whole safetensors file: {error}") from error
 

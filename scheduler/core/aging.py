@@ -75,12 +75,21 @@ def patience_ms(pool: Pool, job: Job) -> float:
     """
     client, config = job.client, pool.config
     level = config.last_level if client.held else job.level
-    shelf = pool.shelves[level]
-    items = len(shelf) * config.quantum * _own_turns(client, job.level, config.quantum)
-    items = min(items, sum(shelf.items.values()))
+    clients, waiting = _contenders(pool, job.lane, level)
+    items = min(clients * config.quantum * _own_turns(client, job.level, config.quantum), waiting)
     turn_ms = items * pool.item_ms.get(job.lane, 0.0) / max(1, pool.credits.serving(job.lane, level))
     job.turn_ms = max(job.turn_ms, turn_ms)
     return max(config.boost_after_ms, TURNS * job.turn_ms)
+
+
+def _contenders(pool: Pool, lane: str, level: int) -> tuple[int, int]:
+    """Clients and items at ``level`` that compete for the workers of ``lane``: what others serve is in nobody's way."""
+    shelf = pool.shelves[level]
+    lanes = pool.credits.reach(lane, level).lanes
+    if lanes.issuperset(other for other, items in shelf.items.items() if items):
+        return len(shelf), sum(shelf.items.values())
+    clients = {client for other in lanes for client in shelf.clients(other)}
+    return len(clients), sum(shelf.items.get(other, 0) for other in lanes)
 
 
 def _own_turns(client: Client, level: int, quantum: int) -> int:

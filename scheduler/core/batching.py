@@ -97,8 +97,7 @@ class Batching:
     def _spares_a_worker(self, pool: Pool, lane: str) -> bool:
         """Whether something less urgent leaves a worker to what waits for its tick above it."""
         last = self._config.last_level
-        spare = sum(group.idle for group in pool.credits.reach(lane, last).groups) - pool.credits.waiting(lane, last)
-        return not 0 < spare <= self._pending
+        return not 0 < pool.credits.spare(lane, last) <= self._pending
 
     # -- what goes ----------------------------------------------------------------------------------------------------
 

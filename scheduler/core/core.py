@@ -231,7 +231,12 @@ class Core:
         if before is not None and before != worker.pool:
             self._pool(before).credits.left(worker.name)
         self._worker_pools[worker.name] = worker.pool
-        self._pool(worker.pool).credits.joined(worker)
+        pool = self._pool(worker.pool)
+        known = pool.credits.workers.get(worker.name)
+        if known is not None and known.info.models != worker.models:
+            # Another version costs something else.
+            pool.forget_worker(worker.name)
+        pool.credits.joined(worker)
 
     def _worker_left(self, event: WorkerLeft) -> None:
         name = self._worker_pools.pop(event.name, None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
+from itertools import combinations
+
 from tenfold.contract.records import WorkerInfo
 
 Held = dict[str, tuple[str, int]]
@@ -51,14 +54,45 @@ class Group:
             self.lowest[max([level for _, level in held.values()])] += sign
 
 
-class Reach:
-    """Which workers a lane and level can count on, and the RQ queues of all lanes that compete for them."""
+Queued = list[int]
+"""How many batches of one lane wait in RQ at each level."""
+
+
+class Crowd:
+    """Some lanes, and all workers that serve any of them: no more of the lanes' batches run than these workers take."""
 
     __slots__ = ("groups", "queued")
 
-    def __init__(self, groups: tuple[Group, ...], queued: tuple[list[int], ...]) -> None:
+    def __init__(self, groups: tuple[Group, ...], queued: tuple[Queued, ...]) -> None:
         self.groups = groups
         self.queued = queued
+
+
+class Reach:
+    """Which workers a lane and level can count on, and who competes for them.
+
+    Attributes:
+        groups: the workers that serve the lane at the level.
+        lanes: every lane that one of them serves; ``queued`` are its RQ queues.
+        within: crowds that the lane belongs to. There is one where all lanes have the same workers.
+        without: crowds of the other lanes that the workers lead to.
+    """
+
+    __slots__ = ("groups", "lanes", "queued", "within", "without")
+
+    def __init__(
+        self,
+        groups: tuple[Group, ...],
+        lanes: frozenset[str],
+        queued: tuple[Queued, ...],
+        within: tuple[Crowd, ...],
+        without: tuple[Crowd, ...],
+    ) -> None:
+        self.groups = groups
+        self.lanes = lanes
+        self.queued = queued
+        self.within = within
+        self.without = without
 
 
 class Credits:
@@ -78,7 +112,7 @@ class Credits:
         self._reach: dict[tuple[str, int], Reach] = {}
         self.workers: dict[str, Worker] = {}
         self.holdings: dict[str, Held] = {}
-        self.queued: dict[str, list[int]] = {}
+        self.queued: dict[str, Queued] = {}
 
     def joined(self, info: WorkerInfo) -> None:
         """A worker lives, or says anew what it serves."""
@@ -133,7 +167,7 @@ class Credits:
         """A batch came to (1) or left (-1) the RQ queue of ``lane`` and ``level``."""
         self._counts(lane)[level] += sign
 
-    def _counts(self, lane: str) -> list[int]:
+    def _counts(self, lane: str) -> Queued:
         counts = self.queued.get(lane)
         if counts is None:
             counts = self.queued[lane] = [0] * self._levels
@@ -143,10 +177,24 @@ class Credits:
         """The workers that serve ``lane`` at ``level``."""
         found = self._reach.get((lane, level))
         if found is None:
-            groups = tuple(group for group in self._groups.values() if lane in group.lanes and level in group.levels)
-            lanes = sorted(frozenset().union(*(group.lanes for group in groups)))
-            found = self._reach[lane, level] = Reach(groups, tuple(self._counts(other) for other in lanes))
+            found = self._reach[lane, level] = self._reached(lane, level)
         return found
+
+    def _reached(self, lane: str, level: int) -> Reach:
+        serving = [group for group in self._groups.values() if level in group.levels]
+        groups = tuple(group for group in serving if lane in group.lanes)
+        lanes = frozenset({lane}).union(*(group.lanes for group in groups))
+        queued = tuple(self._counts(other) for other in sorted(lanes))
+        own, others = _kinds(lane, serving)
+        within, without = [], []
+        for chosen in _subsets(others):
+            crowd = frozenset[Group]().union(*chosen)
+            counts = [self._counts(other) for kind in chosen for other in sorted(others[kind])]
+            if chosen:
+                without.append(Crowd(tuple(crowd), tuple(counts)))
+            counts += [self._counts(other) for other in sorted(own)]
+            within.append(Crowd(tuple(crowd.union(groups)), tuple(counts)))
+        return Reach(groups, lanes, queued, tuple(within), tuple(without))
 
     def serving(self, lane: str, level: int) -> int:
         """How many workers serve ``lane`` at ``level``."""
@@ -155,39 +203,92 @@ class Credits:
             count += group.count
         return count
 
-    def waiting(self, lane: str, level: int) -> int:
-        """How many batches wait in RQ at ``level`` or above for the workers of ``lane``."""
-        return _up_to(self.reach(lane, level), level)
+    def spare(self, lane: str, level: int) -> int:
+        """How many idle workers of ``lane`` would find nothing to do at ``level`` or above."""
+        return max(0, _room(self.reach(lane, level), level, _idle))
 
     def free(self, lane: str, level: int) -> bool:
         """Whether another batch of ``lane`` and ``level`` may be queued: one a worker beyond what starts at once."""
-        reach = self.reach(lane, level)
-        allowed = 0
-        for group in reach.groups:
-            allowed += group.count + group.idle
-        return _up_to(reach, level) < allowed
+        return _room(self.reach(lane, level), level, _ahead) > 0
 
     def taken_at_once(self, lane: str, level: int) -> str:
         """Why a partial batch would be taken at once, or would come before something lower; "" where it would not."""
         reach = self.reach(lane, level)
-        idle = lower = count = 0
-        for group in reach.groups:
-            idle += group.idle
-            count += group.count
-            lower += sum(group.lowest[level + 1 :])
-        ahead = _up_to(reach, level)
-        if ahead < idle:
+        if _room(reach, level, _idle) > 0:
             return "a worker is idle"
-        if ahead < idle + lower:
+        if _room(reach, level, lambda group: group.idle + sum(group.lowest[level + 1 :])) > 0:
             return "a worker runs something less urgent"
-        if ahead < count and any(any(counts[level + 1 :]) for counts in reach.queued):
+        if any(any(counts[level + 1 :]) for counts in reach.queued) and _room(reach, level, _count) > 0:
             return "a worker would take something less urgent next"
         return ""
 
 
-def _up_to(reach: Reach, level: int) -> int:
-    """How many batches wait in RQ at ``level`` or above."""
-    total = 0
-    for counts in reach.queued:
-        total += counts[0] if not level else sum(counts[: level + 1])
-    return total
+Taken = Callable[[Group], int]
+"""How many batches the workers of a group take."""
+
+
+def _idle(group: Group) -> int:
+    return group.idle
+
+
+def _count(group: Group) -> int:
+    return group.count
+
+
+def _ahead(group: Group) -> int:
+    return group.count + group.idle
+
+
+def _room(reach: Reach, level: int, taken: Taken) -> int:
+    """How many more batches of the lane the workers take, beside all that waits at ``level`` or above; or below 0.
+
+    What waits is matched as well as can be with workers that serve it: a batch that only others could take is in
+    nobody's way. By Hall's theorem the matching has room for one more of the lane where every set of lanes that
+    holds it has more room than the fullest set without it.
+    """
+    within = reach.within
+    room = _left(within[0], level, taken) if len(within) == 1 else min([_left(c, level, taken) for c in within])
+    if reach.without:
+        room -= min(0, *[_left(crowd, level, taken) for crowd in reach.without])
+    return room
+
+
+def _left(crowd: Crowd, level: int, taken: Taken) -> int:
+    """How many batches the workers of ``crowd`` take beyond those of its lanes that wait at ``level`` or above."""
+    left = 0
+    for group in crowd.groups:
+        left += taken(group)
+    for counts in crowd.queued:
+        left -= sum(counts[: level + 1]) if level else counts[0]
+    return left
+
+
+Kind = frozenset[Group]
+"""The groups that serve a lane: lanes of one kind are in each other's way alike."""
+
+KINDS_MAX = 6
+"""Kinds beside a lane's own that are looked at in all their combinations; more only one by one and all together."""
+
+
+def _kinds(lane: str, serving: Iterable[Group]) -> tuple[frozenset[str], dict[Kind, frozenset[str]]]:
+    """The lanes of ``lane``'s own kind, and those of each other that shares workers with it, however indirectly."""
+    groups = list(serving)
+    lanes = frozenset({lane})
+    while True:
+        near = [group for group in groups if not lanes.isdisjoint(group.lanes)]
+        wider = lanes.union(*(group.lanes for group in near))
+        if wider == lanes:
+            break
+        lanes = wider
+    kinds: dict[Kind, set[str]] = {}
+    for one in lanes:
+        kinds.setdefault(frozenset(group for group in near if one in group.lanes), set()).add(one)
+    own = next(kind for kind, members in kinds.items() if lane in members)
+    return frozenset(kinds.pop(own)), {kind: frozenset(members) for kind, members in kinds.items()}
+
+
+def _subsets(kinds: Collection[Kind]) -> list[tuple[Kind, ...]]:
+    """All combinations of ``kinds``, the empty one too; of too many, each alone and all together."""
+    if len(kinds) > KINDS_MAX:
+        return [(), *((kind,) for kind in kinds), tuple(kinds)]
+    return [chosen for size in range(len(kinds) + 1) for chosen in combinations(kinds, size)]

@@ -1,4 +1,4 @@
-"""All that waits for the workers of one model: rings, the last level, virtual time, credits and costs.
+"""All that waits for the workers of one pool: rings, the last level, virtual time, credits and costs.
 
 The pool moves jobs between queues and keeps every count right; it decides nothing about when.
 """
@@ -32,7 +32,7 @@ class Pool:
         held: the clients that are held down.
         lane_costs: what a batch of a lane costs on any worker; ``worker_costs`` on one, by (lane, worker).
         item_ms: what an item of a full batch costs, for each lane that was measured.
-        arrived, done: items a second by (lane, level); ``busy`` worker milliseconds a second by level.
+        arrived, done: items a second by (lane, level); ``busy`` worker milliseconds a second likewise.
         price_ms: what an item cost lately in each lane, pieces and partial batches included.
         last_arrival_ms: when an item came last, by (lane, level).
         tick_ms: when a partial batch is due that waits for its tick; infinite where none does.
@@ -77,7 +77,7 @@ class Pool:
         self.worker_costs: dict[tuple[str, str], CostCurve] = {}
         self.arrived: dict[tuple[str, int], Meter] = {}
         self.done: dict[tuple[str, int], Meter] = {}
-        self.busy = [Meter() for _ in range(config.levels)]
+        self.busy: dict[tuple[str, int], Meter] = {}
         self.price_ms: dict[str, float] = {}
         self.last_arrival_ms: dict[tuple[str, int], float] = {}
         self.stamps = [0, 0]
@@ -295,7 +295,10 @@ class Pool:
 
     def spent(self, lane: str, level: int, images: int, spent_ms: float, now_ms: float) -> None:
         """A worker spent ``spent_ms`` on ``images`` of a batch."""
-        self.busy[level].add(spent_ms, now_ms)
+        meter = self.busy.get((lane, level))
+        if meter is None:
+            meter = self.busy[lane, level] = Meter()
+        meter.add(spent_ms, now_ms)
         before = self.price_ms.get(lane)
         price_ms = spent_ms / images
         weight = min(1.0, images * PRICE_WEIGHT)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from scheduler.core.jobs import Client, Job
+from scheduler.core.least_served import LeastServed
 from scheduler.core.meter import Meter
 from scheduler.core.pool import Pool
+from scheduler.core.ring import Ring
 from tenfold.contract.records import Record
 
 CLIENTS_COUNTED_MAX = 32
@@ -61,6 +63,10 @@ class WorkerView(Record, frozen=True, omit_defaults=False):
     costs: dict[str, tuple[float, float]]
 
 
+Rivals = tuple[int, frozenset[str]]
+"""A level, and the lanes whose workers may serve a job of it: what waits in others is not in its way."""
+
+
 class Places:
     """Says where jobs of a pool stand at one instant; what jobs have in common is found once."""
 
@@ -69,24 +75,30 @@ class Places:
     def __init__(self, pool: Pool, now_ms: float) -> None:
         self._pool = pool
         self._now_ms = now_ms
-        self._above: dict[int, int] = {}
+        self._above: dict[Rivals, int] = {}
         self._beside: dict[tuple[Client, int, str, int], int] = {}
-        self._busy: dict[int, float] = {}
+        self._busy: dict[Rivals, float] = {}
 
     def standing(self, job: Job) -> Standing:
         """Where ``job`` stands. O(levels · lanes), and O(clients) while these are few."""
         level, client = self._pool.level_of(job), job.client
-        above = self._items_above(level)
+        rivals = self._rivals(job.lane, level)
+        above = self._items_above(rivals)
         position = 0
         if job.waiting.count:
             position = above + self._items_beside(client, level, job.lane, self._pool.config.quantum)
         items = above + self._items_beside(client, level, job.lane, client.items) + job.outstanding + _own_before(job)
-        return Standing(job.id, level, position, self._eta_ms(job, level, items))
+        return Standing(job.id, level, position, self._eta_ms(job, rivals, items))
 
-    def _items_above(self, level: int) -> int:
-        found = self._above.get(level)
+    def _rivals(self, lane: str, level: int) -> Rivals:
+        return level, self._pool.credits.reach(lane, level).lanes
+
+    def _items_above(self, rivals: Rivals) -> int:
+        found = self._above.get(rivals)
         if found is None:
-            found = self._above[level] = sum(sum(shelf.items.values()) for shelf in self._pool.shelves[:level])
+            level, lanes = rivals
+            shelves = self._pool.shelves[:level]
+            found = self._above[rivals] = sum(_items(shelf, lanes) for shelf in shelves)
         return found
 
     def _items_beside(self, client: Client, level: int, lane: str, turn: int) -> int:
@@ -95,28 +107,33 @@ class Places:
         found = self._beside.get(key)
         if found is None:
             shelf = self._pool.shelves[level]
-            others = max(0, sum(shelf.items.values()) - client.items)
+            others = max(0, _items(shelf, self._rivals(lane, level)[1]) - client.items)
             count = len(shelf) - 1
             if count <= CLIENTS_COUNTED_MAX:
                 others = min(others, sum(min(one.items, turn) for one in shelf.clients(lane) if one is not client))
             found = self._beside[key] = min(others, max(0, count) * turn)
         return found
 
-    def _eta_ms(self, job: Job, level: int, items: int) -> float | None:
+    def _eta_ms(self, job: Job, rivals: Rivals, items: int) -> float | None:
         """The time for ``items`` at the recent price, with what is left of the workers beside more urgent work."""
         price_ms = self._pool.price_ms.get(job.lane)
-        workers = self._pool.credits.serving(job.lane, level)
+        workers = self._pool.credits.serving(job.lane, rivals[0])
         if price_ms is None or not workers:
             return None
-        return items * price_ms / (workers - min(self._urgent(level), URGENT_SHARE_MAX * workers))
+        return items * price_ms / (workers - min(self._urgent(rivals), URGENT_SHARE_MAX * workers))
 
-    def _urgent(self, level: int) -> float:
-        """Workers that are busy with what is more urgent than ``level``, on the average of the last seconds."""
-        found = self._busy.get(level)
+    def _urgent(self, rivals: Rivals) -> float:
+        """Workers that are busy with what is more urgent than the level, on the average of the last seconds."""
+        found = self._busy.get(rivals)
         if found is None:
-            busy = (meter.per_second(self._now_ms) for meter in self._pool.busy[:level])
-            found = self._busy[level] = sum(busy) / 1000.0
+            level, lanes = rivals
+            meters = (meter for (lane, at), meter in self._pool.busy.items() if at < level and lane in lanes)
+            found = self._busy[rivals] = sum(meter.per_second(self._now_ms) for meter in meters) / 1000.0
         return found
+
+
+def _items(shelf: Ring | LeastServed, lanes: frozenset[str]) -> int:
+    return sum(count for lane, count in shelf.items.items() if lane in lanes)
 
 
 def _own_before(job: Job) -> int:

@@ -13,11 +13,11 @@ from scheduler.simulate.clock import VirtualClock
 from scheduler.simulate.model_worker import Device, ModelWorker
 from scheduler.simulate.truth import TrueBatch, Truth
 from tenfold.contract.events import JobEnded, JobSubmitted, WireEvent, WorkerJoined
-from tenfold.contract.records import Priority, Submission, WorkerInfo
+from tenfold.contract.records import Priority, ServedModel, Submission, WorkerInfo
 from tenfold.contract.states import JobEvent
 
 POOL = "model"
-LANE = "model@1-640"
+LANE = "model@640"
 
 
 class Policy(Protocol):
@@ -101,8 +101,7 @@ class Engine:
             pool=POOL,
             lanes=list(lanes),
             levels=list(levels),
-            model=POOL,
-            version="1",
+            models=[ServedModel(POOL, "1")],
             device="cpu",
             host="simulated",
             pid=1,
@@ -128,7 +127,6 @@ class Engine:
             job_id=job_id,
             client=arrival.client,
             model=POOL,
-            version="1",
             size=640,
             pool=POOL,
             lane=arrival.lane,

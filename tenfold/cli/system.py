@@ -5,11 +5,11 @@ from typing import Any, Final
 import typer
 
 from tenfold import services
-from tenfold.cli import terminal
+from tenfold.cli import reloading, terminal
 
 COLUMNS: Final = {
     "queues": ("name", "waiting_items", "queued_batches", "running_batches", "oldest_wait_ms"),
-    "workers": ("name", "state", "model", "device", "levels", "batches", "host"),
+    "workers": ("name", "state", "models", "device", "levels", "batches", "host"),
     "models": ("name", "version", "workers", "sizes", "labels", "description"),
 }
 
@@ -36,6 +36,9 @@ def models_list(
 ) -> None:
     """The models that can be asked for."""
     _show("models", as_json, url, api_key)
+
+
+models_app.command("reload")(reloading.reload)
 
 
 _OWN_OPTIONS: Final = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -92,7 +95,12 @@ def _cell(value: Any) -> str | None:
     if isinstance(value, float):
         return f"{value:.1f}"
     if isinstance(value, list):
-        return ", ".join(str(part) for part in value)[:_CELL_CHARACTERS_MAX]
+        return ", ".join(_part(part) for part in value)[:_CELL_CHARACTERS_MAX]
     if isinstance(value, dict):
         return ", ".join(f"{key} {_cell(part)}" for key, part in value.items())[:_CELL_CHARACTERS_MAX]
     return None if value is None else str(value)
+
+
+def _part(value: Any) -> str:
+    # A list of records has one line of values each: a worker's models are "demo 1a2b3c4d, best 5e6f7a8b".
+    return " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)

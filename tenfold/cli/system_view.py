@@ -86,13 +86,14 @@ def _lane(lanes: Sequence[Told]) -> Text:
 
 
 def _workers(told: Snapshot) -> Table:
-    table = _table("Workers", "worker", "model", "device", "levels", "runs")
+    table = _table("Workers", "worker", "models", "device", "levels", "runs")
     batches = {str(batch.get("id")): batch for batch in told.queues.get("batches") or []}
     for worker in told.workers:
         runs = [_batch(batches.get(str(held)), str(held)) for held in worker.get("batches") or []]
         levels = ",".join(str(level) for level in worker.get("levels") or [])
         told_as = Text("; ".join(runs), style="green") if runs else Text("idle", style="dim")
-        table.add_row(worker.get("name"), worker.get("model"), worker.get("device"), levels, told_as)
+        models = ", ".join(str(model.get("name")) for model in worker.get("models") or [])
+        table.add_row(worker.get("name"), models, worker.get("device"), levels, told_as)
     return table
 
 

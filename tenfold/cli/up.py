@@ -10,7 +10,10 @@ Host = Annotated[str | None, typer.Option(help="The address to listen on.", show
 Port = Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.", show_default="8000")]
 Workers = Annotated[int | None, typer.Option(help="How many inference workers.", show_default="1")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
-Model = Annotated[str | None, typer.Option(help="A model's name or weights file.", show_default="demo")]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(help="A model's name or weights file; several, each with its --model.", show_default="demo"),
+]
 RedisUrl = Annotated[str | None, typer.Option(help="The Redis to use.", show_default="one of its own")]
 DataDir = Annotated[str | None, typer.Option(help="What is kept lies here.", show_default="tenfold-data")]
 Open = Annotated[bool, typer.Option("--open", help="Answer everyone on an address that others reach, without keys.")]
@@ -40,7 +43,7 @@ def up(
         "port": port,
         "workers": workers,
         "device": device,
-        "model": model,
+        "model": model or None,
         "redis_url": redis_url,
         "data_dir": data_dir,
         "open": True if open_ else None,

@@ -6,8 +6,12 @@ Times that end in ``_ms`` and are no durations are milliseconds since the epoch 
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import blake2s
 
 import msgspec
+
+POOL = "workers"
+"""The pool of all inference workers: one ring a level spans the lanes of every model."""
 
 
 class Priority(StrEnum):
@@ -40,8 +44,9 @@ class Submission(Record, frozen=True):
     """A job as a client submitted it. It never changes afterwards.
 
     Attributes:
-        pool: the workers that can serve it; today the model's name.
-        lane: items of one lane can share a batch: model, version and input size.
+        pool: the workers among which it is shared out.
+        lane: items of one lane can share a batch: model and input size. Not the model's version, so that what waits is
+            served by whatever version the workers hold then.
         size: side of the square input of the network, pixels.
         count: how many images it has.
         bytes: size of all encoded images together.
@@ -51,7 +56,6 @@ class Submission(Record, frozen=True):
     job_id: str
     client: str
     model: str
-    version: str
     size: int
     pool: str
     lane: str
@@ -88,12 +92,16 @@ class Timing(Record, frozen=True, omit_defaults=False):
 
 
 class BatchInfo(Record, frozen=True, omit_defaults=False):
-    """The batch that an image ran in: ``size`` images shared it."""
+    """The batch that an image ran in: ``size`` images shared it, and one ``version`` of the model computed them all.
+
+    ``version`` is None where none computed the image: its workers were lost.
+    """
 
     id: str
     size: int
     level: int
     worker: str
+    version: str | None = None
 
 
 class ItemResult(Record, frozen=True, omit_defaults=False):
@@ -149,7 +157,6 @@ class BatchRecord(Record, frozen=True):
     pool: str
     lane: str
     model: str
-    version: str
     size: int
     level: int
     items: list[tuple[str, int]]
@@ -161,6 +168,7 @@ class ModelInfo(Record, frozen=True, omit_defaults=False):
 
     Attributes:
         sizes: input sizes it takes, pixels; the first is the default. Each is a lane.
+        source: what it was asked for as, where that is not its name: a path, for instance.
     """
 
     name: str
@@ -169,10 +177,23 @@ class ModelInfo(Record, frozen=True, omit_defaults=False):
     sizes: list[int]
     description: str = ""
     synthetic: bool = False
+    source: str = ""
 
     def lane(self, size: int) -> str:
         """The lane of this model at ``size``."""
-        return lane_name(self.name, self.version, size)
+        return lane_name(self.name, size)
+
+    @property
+    def lanes(self) -> list[str]:
+        """Its lanes, the default size's first."""
+        return [self.lane(size) for size in self.sizes]
+
+
+class ServedModel(Record, frozen=True, omit_defaults=False):
+    """A model that a worker holds, in the version that it holds now."""
+
+    name: str
+    version: str
 
 
 class WorkerInfo(Record, frozen=True, omit_defaults=False):
@@ -180,25 +201,67 @@ class WorkerInfo(Record, frozen=True, omit_defaults=False):
 
     Attributes:
         levels: the levels it serves, most urgent first.
-        lanes: the lanes it serves.
+        lanes: the lanes it serves, of all its models.
     """
 
     name: str
     pool: str
     lanes: list[str]
     levels: list[int]
-    model: str
-    version: str
+    models: list[ServedModel]
     device: str
     host: str
     pid: int
     started_ms: float
 
+    def version_of(self, model: str) -> str | None:
+        """The version of ``model`` that it holds, or None where it does not serve it."""
+        return next((served.version for served in self.models if served.name == model), None)
 
-def lane_name(model: str, version: str, size: int) -> str:
-    """Name the lane of a model's version at one input size, as it appears in RQ queue names.
 
-    Only letters, digits and ``._@-`` remain, so that a name never runs into the ``:`` between the parts of a key.
+class ReloadState(StrEnum):
+    """How far a worker is with a reload."""
+
+    LOADING = "loading"  # the old version serves meanwhile
+    SERVED = "served"  # from the next batch on
+    UNCHANGED = "unchanged"  # what would be loaded is what is held
+    FAILED = "failed"  # the old version serves on
+
+
+RELOADED = frozenset({ReloadState.SERVED, ReloadState.UNCHANGED, ReloadState.FAILED})
+"""The states in which a worker is done with a reload."""
+
+
+class ReloadRequest(Record, frozen=True, omit_defaults=False):
+    """Somebody asks the workers that hold ``model`` to load it anew.
+
+    Attributes:
+        version: what was announced when it was asked for.
+        workers: those that held the model then.
+    """
+
+    id: str
+    model: str
+    version: str
+    requested_ms: float
+    workers: list[str]
+
+
+class ReloadOutcome(Record, frozen=True, omit_defaults=False):
+    """What came of a reload in one worker: the ``version`` that it holds, and why not another where it failed."""
+
+    state: ReloadState
+    version: str
+    error: str | None = None
+
+
+def lane_name(model: str, size: int) -> str:
+    """Name the lane of a model at one input size, as it appears in RQ queue names.
+
+    Only letters, digits and ``._@-`` remain, so that a name never runs into the ``:`` between the parts of a key. A
+    name that is changed by that carries a short digest, so that no two models share a lane.
     """
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in model)
-    return f"{safe}@{version}-{size}"
+    if safe != model:
+        safe = f"{safe}.{blake2s(model.encode(), digest_size=3).hexdigest()}"
+    return f"{safe}@{size}"

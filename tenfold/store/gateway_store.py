@@ -11,7 +11,15 @@ import msgspec
 from tenfold.contract.codec import decode, encode, encode_event
 from tenfold.contract.errors import ClientQueueFull, Conflict, Unavailable
 from tenfold.contract.events import JobEnded, JobSubmitted
-from tenfold.contract.records import ItemMeta, ItemResult, ModelInfo, Submission, WorkerInfo
+from tenfold.contract.records import (
+    ItemMeta,
+    ItemResult,
+    ModelInfo,
+    ReloadOutcome,
+    ReloadRequest,
+    Submission,
+    WorkerInfo,
+)
 from tenfold.contract.states import JobState
 from tenfold.store.connection import AsyncBytesRedis
 from tenfold.store.keys import Keys
@@ -74,6 +82,14 @@ class UploadStep:
     images: int
     pieces: Sequence[tuple[int, int, bytes]] = ()
     metas: Sequence[ItemMeta] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """A request to load a model anew, and what came of it so far by worker."""
+
+    request: ReloadRequest
+    outcomes: Mapping[str, ReloadOutcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +397,22 @@ class GatewayStore:
     async def models(self) -> list[ModelInfo]:
         """Every model that a worker serves or served."""
         return [decode(raw, ModelInfo) for raw in (await self.client.hgetall(self.keys.models)).values()]
+
+    async def request_reload(self, request: ReloadRequest) -> None:
+        """Ask the workers to load a model anew; the last request counts."""
+        await self.client.hset(self.keys.reloads, request.model, encode(request))
+
+    async def reloads(self) -> list[Reload]:
+        """The last reload of each model that was ever reloaded, with what came of it so far."""
+        requests = [decode(raw, ReloadRequest) for raw in (await self.client.hgetall(self.keys.reloads)).values()]
+        pipe = self.client.pipeline(transaction=False)
+        for request in requests:
+            pipe.hgetall(self.keys.reload(request.id))
+        told = await pipe.execute() if requests else []
+        return [
+            Reload(request, {worker.decode(): decode(raw, ReloadOutcome) for worker, raw in outcomes.items()})
+            for request, outcomes in zip(requests, told, strict=True)
+        ]
 
     async def workers(self, now_ms: float, lost_after_ms: float) -> list[tuple[WorkerInfo, float]]:
         """The living workers and when each last beat."""

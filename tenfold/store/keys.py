@@ -37,7 +37,9 @@ key                        type     owner  lifetime                             
 {p}workers                 hash     s w    while the worker lives                    one record a worker
 {p}beats                   zset     s w    while the worker lives                    one member a worker
 {p}models                  hash     w      for ever                                  one record a model ever served
-{p}doorbell:{pool}:{n}     list     s w    until rung out                            <= 64 one-byte tokens
+{p}reloads                  hash     g      for ever                                  one request a model: the last
+{p}reload:{id}              hash     w      24 h                                      one outcome a worker
+{p}doorbell:{queue}        list     s w    until rung out or the queue is empty      <= 64 one-byte tokens
 {p}values                  zset     g w    while there are values                    one member a value, one score
 {p}value:{key}             string   g w    until deleted                             a value, <= value_bytes_max
 {p}values:due              zset     g s    until due                                 one member a value to be made
@@ -188,8 +190,20 @@ class Keys:
     def models(self) -> str:
         return f"{self.prefix}models"
 
-    def doorbell(self, pool: str, level: int) -> str:
-        return f"{self.prefix}doorbell:{pool}:{level}"
+    @property
+    def reloads(self) -> str:
+        return f"{self.prefix}reloads"
+
+    def reload(self, reload_id: str) -> str:
+        return f"{self.prefix}reload:{reload_id}"
+
+    @property
+    def doorbell_prefix(self) -> str:
+        """What every doorbell's key begins with; the name of its RQ queue follows."""
+        return f"{self.prefix}doorbell:"
+
+    def doorbell(self, queue: str) -> str:
+        return f"{self.doorbell_prefix}{queue}"
 
     @property
     def values(self) -> str:

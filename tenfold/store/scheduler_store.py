@@ -140,10 +140,11 @@ class SchedulerStore:
 
     def record(self, pipeline: object, token: str, batch: BatchRecord) -> None:
         """Add to a MULTI that a batch exists; RQ's enqueue follows in the same one."""
-        keys = [self.keys.leader, self.keys.batches, self.keys.doorbell(batch.pool, batch.level)]
+        queue = self.keys.queue_name(batch.lane, batch.level)
+        keys = [self.keys.leader, self.keys.batches, self.keys.doorbell(queue)]
         queue_call(pipeline, "record_batch", keys, [token, batch.id, encode(batch)])
 
-    def promote(self, token: str, batch_id: str, *, pool: str, lane: str, from_level: int, to_level: int) -> bool:
+    def promote(self, token: str, batch_id: str, *, lane: str, from_level: int, to_level: int) -> bool:
         """Move a waiting batch to a more urgent queue; False where it waits no longer."""
         target = self.keys.queue_name(lane, to_level)
         keys = [
@@ -152,7 +153,7 @@ class SchedulerStore:
             rq_queue(target),
             RQ_JOB_PREFIX + batch_id,
             "rq:queues",
-            self.keys.doorbell(pool, to_level),
+            self.keys.doorbell(target),
         ]
         return bool(call(self.client, "promote", keys, [token, batch_id, target]))
 
@@ -224,10 +225,16 @@ class SchedulerStore:
         reply = self._led("reap", keys, [self._now, token, limit, self.keep_images_ms, LOSSES_MAX])
         return [batch_id.decode() for batch_id in cast("list[bytes]", reply)]
 
-    def requeue(self, token: str, batch_id: str, *, pool: str, lane: str, level: int) -> bool:
+    def requeue(self, token: str, batch_id: str, *, lane: str, level: int) -> bool:
         """Put a batch back that is queued but in no list."""
-        queue = rq_queue(self.keys.queue_name(lane, level))
-        keys = [self.keys.leader, RQ_JOB_PREFIX + batch_id, queue, self.keys.doorbell(pool, level), self.keys.claims]
+        queue = self.keys.queue_name(lane, level)
+        keys = [
+            self.keys.leader,
+            RQ_JOB_PREFIX + batch_id,
+            rq_queue(queue),
+            self.keys.doorbell(queue),
+            self.keys.claims,
+        ]
         return bool(call(self.client, "requeue", keys, [token, batch_id]))
 
     def waiting_batches(self) -> list[LiveBatch]:

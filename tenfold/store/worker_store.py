@@ -9,7 +9,7 @@ from typing import Any
 
 from tenfold.contract.codec import decode, encode, encode_event
 from tenfold.contract.events import BatchEnded, WorkerJoined, WorkerLeft
-from tenfold.contract.records import BatchRecord, ItemResult, ModelInfo, WorkerInfo
+from tenfold.contract.records import BatchRecord, ItemResult, ModelInfo, ReloadOutcome, ReloadRequest, WorkerInfo
 from tenfold.store.connection import BytesRedis
 from tenfold.store.keys import (
     RQ_FAILED_PREFIX,
@@ -24,6 +24,9 @@ from tenfold.store.scripts import Argument, Verb, call, call_in_turn
 
 RQ_WORKER_TTL_S = 60
 """How long RQ's tools show a worker that beats no more."""
+
+RELOAD_TTL_S = 86_400
+"""How long it is told what came of a reload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,25 @@ class WorkerStore:
     keep_images_ms: int
     injected_now_ms: int | None = None
 
-    def join(self, info: WorkerInfo, model: ModelInfo) -> None:
-        """Announce the worker and its model."""
+    def join(self, info: WorkerInfo, models: Iterable[ModelInfo]) -> None:
+        """Announce the worker and its models, or that it holds another version of one now."""
         pipe = self.client.pipeline()
-        pipe.hset(self.keys.models, model.name, encode(model))
+        for model in models:
+            pipe.hset(self.keys.models, model.name, encode(model))
         pipe.hset(self.keys.workers, info.name, encode(info))
         pipe.xadd(self.keys.events, {"e": encode_event(WorkerJoined(info))})
+        pipe.execute()
+
+    def reloads(self, models: Sequence[str]) -> dict[str, ReloadRequest]:
+        """The last request to load each of ``models`` anew, where there was one. One command."""
+        raw = self.client.hmget(self.keys.reloads, models)
+        return {model: decode(one, ReloadRequest) for model, one in zip(models, raw, strict=True) if one is not None}
+
+    def tell_reload(self, reload_id: str, outcome: ReloadOutcome) -> None:
+        """Say how far this worker is with a reload."""
+        pipe = self.client.pipeline()
+        pipe.hset(self.keys.reload(reload_id), self.worker, encode(outcome))
+        pipe.expire(self.keys.reload(reload_id), RELOAD_TTL_S)
         pipe.execute()
 
     def leave(self) -> None:
@@ -103,7 +119,7 @@ class WorkerStore:
     def _claiming(self, computing: int) -> Verb:
         names = [name for level in self.queues for name in level]
         lanes = len(self.queues[0])
-        keys = [*self._batch_keys, *map(rq_queue, names)]
+        keys = [*self._batch_keys, self.keys.doorbell_prefix, *map(rq_queue, names)]
         args: list[Argument] = [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, *names]
         return "claim", keys, args
 
@@ -194,9 +210,10 @@ class WorkerStore:
         args: list[Argument] = [self._now, self.worker, self.lease_ms, iso_now(), RQ_WORKER_TTL_S, encode(info), *held]
         return int(call(self.client, "beat", keys, args)) == len(held)
 
-    def wait(self, pool: str, levels: Sequence[int], timeout_s: float) -> bool:
-        """Sleep until a batch for one of ``levels`` was dispatched, or the time is over."""
-        return self.client.blpop([self.keys.doorbell(pool, level) for level in levels], timeout=timeout_s) is not None
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until a batch for one of its queues was dispatched, or the time is over."""
+        bells = [self.keys.doorbell(name) for level in self.queues for name in level]
+        return self.client.blpop(bells, timeout=timeout_s) is not None
 
     @property
     def _batch_keys(self) -> list[str]:

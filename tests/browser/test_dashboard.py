@@ -160,7 +160,7 @@ def test_where_keys_are_on_the_page_asks_for_one(
 ) -> None:
     """Without a key nothing is shown and nothing can be done; with one the page opens, and it can be forgotten."""
     complaints.expected = "status of (401|503)"  # no key yet; and this gateway has no scheduler, so it is not ready
-    with running_gateway(redis_url, Settings(redis_url=redis_url, model="toy", api_keys=("one:first-secret",))) as (
+    with running_gateway(redis_url, Settings(redis_url=redis_url, model=("toy",), api_keys=("one:first-secret",))) as (
         _,
         address,
     ):

@@ -10,7 +10,7 @@ import redis as redis_py
 
 from tenfold import health
 from tenfold.contract.codec import encode
-from tenfold.contract.records import WorkerInfo
+from tenfold.contract.records import POOL, ServedModel, WorkerInfo
 from tenfold.settings import Settings
 from tenfold.store.keys import RQ_WORKER_PREFIX, Keys
 
@@ -72,7 +72,7 @@ class TestWorker:
 
     def join(self, redis: redis_py.Redis, host: str, beat_age_s: float) -> None:
         name = f"worker.{host}"
-        info = WorkerInfo(name, "demo", ["demo-1-320"], [0, 1, 2], "demo", "1", "cpu", host, 1, 0.0)
+        info = WorkerInfo(name, POOL, ["demo@320"], [0, 1, 2], [ServedModel("demo", "1")], "cpu", host, 1, 0.0)
         redis.hset(KEYS.workers, name, encode(info))
         redis.zadd(KEYS.beats, {name: (time.time() - beat_age_s) * 1000})
 

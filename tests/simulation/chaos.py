@@ -18,7 +18,8 @@ from tests.simulation.watch import Watch, require
 
 LEASE_MS = 1500.0
 SETTLED_MS = 600_000.0
-LANES = (LANE, "model@1-320")
+LANES = (LANE, "model@320")
+MODELS = ("one@640", "other@640", "other@320", "third@320")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +178,27 @@ def random_arrival(dice: random.Random, until_ms: float, lanes: Sequence[str]) -
     )
 
 
-def random_world(seed: int, mishaps: Mishaps, jobs: int = 25) -> Chaos:
-    """A world with workers, clients, cancels and ``mishaps``, all from ``seed``."""
+def random_world(seed: int, mishaps: Mishaps, jobs: int = 25, *, models: bool = False) -> Chaos:
+    """A world with workers, clients, cancels and ``mishaps``, all from ``seed``.
+
+    With ``models`` there are several, and workers serve some of them each: apart, or overlapping.
+    """
     dice = random.Random(seed)
     world = Chaos(random_config(dice), seed, mishaps)
-    lanes = LANES[: dice.choice([1, 1, 2])]
+    lanes = MODELS[: dice.choice([2, 3, 4])] if models else LANES[: dice.choice([1, 1, 2])]
     levels = range(world.config.levels)
     device = Device(dice.choice([1.0, 5.0]), dice.choice([0.2, 5.0, 20.0]), overlap_below_ms=dice.choice([0.0, 20.0]))
     jitter = random.Random(seed + 1)
-    for number in range(dice.choice([1, 1, 2, 4])):
-        reserved = number > 0 and dice.random() < 0.3
+    groups = random_groups(dice, lanes) if models else [lanes] * dice.choice([1, 1, 2, 4])
+    for number, served in enumerate(groups):
+        # Who alone may serve a lane serves all of its levels.
+        others = {lane for group in groups[:number] for lane in group}
+        reserved = number > 0 and dice.random() < 0.3 and others.issuperset(served)
         world.add_worker(
             f"w{number}",
             device,
             levels=[0] if reserved else list(levels),
-            lanes=lanes,
+            lanes=served,
             jitter=lambda: jitter.uniform(0.8, 1.2),
         )
     until_ms = dice.choice([500.0, 3000.0, 8000.0])
@@ -210,6 +217,13 @@ def random_world(seed: int, mishaps: Mishaps, jobs: int = 25) -> Chaos:
     return world
 
 
+def random_groups(dice: random.Random, lanes: Sequence[str]) -> list[Sequence[str]]:
+    """The lanes of each worker at random; every lane has one at least."""
+    groups: list[Sequence[str]] = [dice.sample(lanes, dice.randint(1, len(lanes))) for _ in range(dice.randint(1, 4))]
+    missing = [lane for lane in lanes if not any(lane in group for group in groups)]
+    return [missing, *groups] if missing else groups
+
+
 def _cancel_any(world: Chaos) -> None:
     active = [job_id for job_id, job in world.truth.jobs.items() if not job.final]
     if active:
@@ -221,9 +235,9 @@ def _kill_any(world: Chaos) -> None:
         world.kill(world.random.choice(list(world.workers)))
 
 
-def play(seed: int, mishaps: Mishaps, jobs: int = 25) -> Chaos:
+def play(seed: int, mishaps: Mishaps, jobs: int = 25, *, models: bool = False) -> Chaos:
     """Run a random world to its end and check that nothing is left."""
-    world = random_world(seed, mishaps, jobs)
+    world = random_world(seed, mishaps, jobs, models=models)
     world.clock.run(SETTLED_MS)
     world.settled()
     return world

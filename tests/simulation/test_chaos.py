@@ -18,10 +18,10 @@ SEEDS_EACH = 60
 SLICE = 20
 
 
-def _play_all(name: str, seeds: range) -> None:
+def _play_all(name: str, seeds: range, *, models: bool = False) -> None:
     for seed in seeds:
         try:
-            play(seed, MISHAPS[name])
+            play(seed, MISHAPS[name], models=models)
         except Exception as error:
             raise AssertionError(f"seed {seed} of {name!r}: {error}") from error
 
@@ -31,6 +31,12 @@ def _play_all(name: str, seeds: range) -> None:
 def test_every_item_is_served_once_whatever_goes_wrong(name: str, first: int) -> None:
     """All jobs end, all items end once, all checks hold after every step, and nothing is left behind."""
     _play_all(name, range(first, first + SLICE))
+
+
+@pytest.mark.parametrize("name", MISHAPS)
+def test_models_with_workers_of_their_own_are_served_alike(name: str) -> None:
+    """The same with several models, where each worker serves some of them: no worker idles beside work of its own."""
+    _play_all(name, range(SLICE), models=True)
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
@@ -45,5 +51,6 @@ def test_the_same_seed_gives_the_same_run() -> None:
 @pytest.mark.parametrize("name", MISHAPS)
 def test_ten_thousand_seeds(name: str) -> None:
     """The long form: 10 000 worlds, an equal part of them for each kind of mishap."""
-    each = 10_000 // len(MISHAPS)
+    each = 10_000 // len(MISHAPS) // 2
     _play_all(name, range(1000, 1000 + each))
+    _play_all(name, range(1000, 1000 + each), models=True)

@@ -39,8 +39,12 @@ def _mixing(self: Batching, pool: Pool, level: int, lane: str, room: int, batch:
     return room
 
 
+def _waiting(of: Credits, lane: str, level: int) -> int:
+    return sum(sum(counts[: level + 1]) for counts in of.reach(lane, level).queued)
+
+
 def _generous(self: Credits, lane: str, level: int) -> bool:
-    return self.serving(lane, level) > 0 and self.waiting(lane, level) < 1 + 2 * self.serving(lane, level)
+    return self.serving(lane, level) > 0 and _waiting(self, lane, level) < 1 + 2 * self.serving(lane, level)
 
 
 def _counting_lower(self: Credits, lane: str, level: int) -> bool:
@@ -49,7 +53,7 @@ def _counting_lower(self: Credits, lane: str, level: int) -> bool:
 
 
 def _careless_of_workers(self: Credits, lane: str, level: int) -> bool:
-    return self.waiting(lane, level) < 2
+    return _waiting(self, lane, level) < 2
 
 
 def _bottom_up(self: Batching, pool: Pool) -> bool:

@@ -209,18 +209,30 @@ class Watch:
     def _has_credit(self, lane: str, level: int) -> None:
         names = self._serving(lane, level)
         require(bool(names), "no workers", f"nobody serves {lane} at level {level}")
-        idle = sum(not self._held(name) for name in names)
-        ahead = sum(batch.level <= level for batch in self._queued(names))
-        require(ahead < idle + len(names), "credits", f"{ahead} batches wait, {idle} idle of {len(names)} workers")
+        fits = self._fits(lane, level, lambda name: 1 if self._held(name) else 2)
+        require(fits, "credits", f"no worker of {names} is left for one more of {lane} at level {level}")
+
+    def _fits(self, lane: str, level: int, slots: Callable[[str], int], *, beside: int | None = None) -> bool:
+        """Whether one more batch of ``lane`` finds a worker beside all that waits at ``level`` (``beside``) or above.
+
+        Each worker takes ``slots`` batches of its lanes, and all are matched as well as can be.
+        """
+        down_to = level if beside is None else beside
+        waiting = [batch.lane for batch in self.batches.values() if not batch.claimed_by and batch.level <= down_to]
+        serving = [(name, info.lanes) for name, info in self.workers.items() if level in info.levels]
+        workers = [lanes for name, lanes in serving for _ in range(slots(name))]
+        return matched([*waiting, lane], workers) > matched(waiting, workers)
 
     def _taken_at_once(self, lane: str, level: int) -> bool:
         names = self._serving(lane, level)
-        queued = self._queued(names)
-        ahead = sum(batch.level <= level for batch in queued)
-        idle = sum(not self._held(name) for name in names)
-        lower = sum(any(batch.level > level for batch in self._held(name)) for name in names)
-        overtakes = any(batch.level > level for batch in queued) and ahead < len(names)
-        return ahead < idle + lower or overtakes
+        less_urgent = any(batch.level > level for batch in self._queued(names))
+        return self._fits(lane, level, lambda name: self._is_open_to(name, level)) or (
+            less_urgent and self._fits(lane, level, lambda _name: 1)
+        )
+
+    def _is_open_to(self, name: str, level: int) -> bool:
+        held = self._held(name)
+        return not held or any(batch.level > level for batch in held)
 
     def _may_be_partial(self, batch: DispatchBatch) -> None:
         if batch.items[0] in self.alone or self.core.config.dispatch == "tick":
@@ -249,7 +261,7 @@ class Watch:
                 level = pool.level_of(job)
                 names = self._serving(job.lane, level)
                 idle = [name for name in names if not self._held(name)]
-                if len(self._queued(names)) < len(idle):
+                if self._fits(job.lane, level, lambda name: not self._held(name), beside=self.core.config.last_level):
                     late_ms = now_ms - job.entered_ms
                     bound_ms = self.core.config.tick_ms if self.core.config.dispatch == "tick" else 0.0
                     require(
@@ -291,3 +303,19 @@ class Watch:
                 continue
             waited_ms = now_ms - wait.since_ms
             require(waited_ms <= wait.patience_ms + 1.0, "aging", f"{job.id} waited {waited_ms:.0f} ms and has no turn")
+
+
+def matched(lanes: list[str], workers: list[list[str]]) -> int:
+    """How many batches of these lanes can be given to workers of those, one each: the largest matching."""
+    taken: dict[int, int] = {}
+
+    def find(batch: int, seen: set[int]) -> bool:
+        for place, served in enumerate(workers):
+            if lanes[batch] in served and place not in seen:
+                seen.add(place)
+                if place not in taken or find(taken[place], seen):
+                    taken[place] = batch
+                    return True
+        return False
+
+    return sum(find(batch, set()) for batch in range(len(lanes)))

@@ -4,9 +4,10 @@
 -- Takes the most urgent batch: the highest level first, within it the one that was dispatched first, whatever its lane. Only what is still
 -- `queued` is taken; canceled and expired items are dropped here; lease, claim and RQ's registration are one step with it.
 -- KEYS  1 batches  2 claims  3 computing  4 leases  5 events  6 job prefix  7 rq:job: prefix  8 rq:wip: prefix  9 rq:finished: prefix
---       10 rq:failed: prefix  11 rq:worker of this worker  12… the queues' lists, level by level, each level's lanes together
+--       10 rq:failed: prefix  11 rq:worker of this worker  12 doorbell prefix  13… the queues' lists, level by level, each level's lanes
+--       together
 -- ARGV  1 now or ''  2 worker  3 lease, ms  4 lanes a level  5 ISO time, for RQ  6 positions to mark as computing at once: how many
---       7… the names of the queues, as KEYS 12…
+--       7… the names of the queues, as KEYS 13…
 -- Returns false, or {batch id, record, dropped positions as 'a,b,…', level's place in the list}
 -- O(queues + images of the batch)
 local now = now_ms(ARGV[1])
@@ -44,7 +45,7 @@ end
 
 local function take(id, at)
   redis.call('LPOP', KEYS[at])
-  local queue = ARGV[at - 5]
+  local queue = ARGV[at - 6]
   if redis.call('HGET', KEYS[7] .. id, 'status') ~= 'queued' then return nil end
   local raw = redis.call('HGET', KEYS[1], id)
   if not raw then
@@ -70,10 +71,10 @@ local function take(id, at)
     end
   end
   tell('batch_claimed', id, #dropped > 0 and {dropped = dropped} or {})
-  return {id, raw, table.concat(dropped, ','), math.floor((at - 12) / lanes)}
+  return {id, raw, table.concat(dropped, ','), math.floor((at - 13) / lanes)}
 end
 
-local from = 12
+local from = 13
 while from <= #KEYS do
   local id, at = first_of_level(from)
   if not id then
@@ -83,4 +84,8 @@ while from <= #KEYS do
     if taken then return taken end
   end
 end
+-- All these queues are empty, so what their doorbells still hold would only wake workers in vain.
+local bells = {}
+for i = 7, #ARGV do bells[#bells + 1] = KEYS[12] .. ARGV[i] end
+redis.call('DEL', unpack(bells))
 return false

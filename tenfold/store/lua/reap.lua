@@ -17,7 +17,7 @@ local fatal = tonumber(ARGV[5])
 local function failure(index, record, worker, losses)
   local body = cjson.encode({index = tonumber(index), width = cjson.null, height = cjson.null, detections = cjson.null, attempts = losses,
     error = {code = 'worker_lost', message = string.format('%d workers were lost while they computed this image; it is not tried again', losses)},
-    timing = cjson.null, batch = {id = record.id, size = #record.items, level = record.level, worker = worker}})
+    timing = cjson.null, batch = {id = record.id, size = #record.items, level = record.level, worker = worker, version = cjson.null}})
   return '{"v":1,' .. string.sub(body, 2) -- the version leads, as tenfold.contract.codec wants it
 end
 

@@ -38,7 +38,7 @@ def world_with(redis_url: str) -> Iterator[Callable[..., World]]:
     with ExitStack() as stack:
 
         def start(**settings: Any) -> World:
-            given: dict[str, Any] = {"redis_url": redis_url, "model": "toy", **settings}
+            given: dict[str, Any] = {"redis_url": redis_url, "model": ("toy",), **settings}
             return stack.enter_context(running_world(redis_url, Settings(**given)))
 
         yield start

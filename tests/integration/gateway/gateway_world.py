@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import threading
 import time
@@ -12,18 +13,21 @@ from io import BytesIO
 
 import httpx
 import uvicorn
+from msgspec.structs import replace
 from PIL import Image
 
 from gateway.app import create_app
 from scheduler.dispatch import Dispatcher
 from tenfold.contract.events import BatchEnded, JobSubmitted
 from tenfold.contract.records import (
+    POOL,
     BatchRecord,
     Detection,
     ItemError,
     ItemResult,
     JobShare,
     ModelInfo,
+    ServedModel,
     Submission,
     Timing,
     WorkerInfo,
@@ -68,15 +72,22 @@ class Backend:
         self.token = self.scheduler.lead("") or ""
         queues = [[KEYS.queue_name(MODEL.lane(size), level) for size in MODEL.sizes] for level in range(3)]
         self.worker = WorkerStore(self.client, KEYS, "w1", queues, 15_000, 60_000)
-        self.info = WorkerInfo(
-            "w1", "toy", [MODEL.lane(size) for size in MODEL.sizes], [0, 1, 2], "toy", "1", "cpu", "here", 1, 0.0
-        )
+        models = [ServedModel("toy", "1")]
+        self.info = WorkerInfo("w1", POOL, MODEL.lanes, [0, 1, 2], models, "cpu", "here", 1, 0.0)
         self.batches = 0
         self.jobs: list[Submission] = []
 
     def announce(self) -> None:
-        self.worker.join(self.info, MODEL)
+        self.worker.join(self.info, [MODEL])
         self.worker.beat(self.info, [])
+
+    def announce_as(self, worker: str, version: str, name: str = "toy", source: str = "") -> None:
+        """A worker that holds one model and does nothing."""
+        model = replace(MODEL, name=name, version=version, source=source)
+        info = replace(self.info, name=worker, models=[ServedModel(name, version)], lanes=model.lanes)
+        store = dataclasses.replace(self.worker, worker=worker)
+        store.join(info, [model])
+        store.beat(info, [])
 
     def run(self) -> None:
         self.announce()
@@ -104,7 +115,7 @@ class Backend:
         share = JobShare(job.options, job.submitted_ms, job.deadline_ms)
         items = [(job.job_id, index) for index in indexes]
         record = BatchRecord(
-            f"1-{self.batches:06}", job.pool, job.lane, job.model, job.version, job.size, 0, items, {job.job_id: share}
+            f"1-{self.batches:06}", job.pool, job.lane, job.model, job.size, 0, items, {job.job_id: share}
         )
         self.dispatcher.dispatch(self.token, [record])
         claim = self.worker.claim()
@@ -157,7 +168,7 @@ def running_world(redis_url: str, settings: Settings | None = None) -> Iterator[
 @contextmanager
 def running_gateway(redis_url: str, settings: Settings | None = None) -> Iterator[tuple[uvicorn.Server, str]]:
     """A gateway in a thread, listening on a free port."""
-    app = create_app(settings or Settings(redis_url=redis_url, model="toy"))
+    app = create_app(settings or Settings(redis_url=redis_url, model=("toy",)))
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))

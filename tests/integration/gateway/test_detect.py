@@ -51,7 +51,7 @@ def test_fields_may_stand_in_the_query_and_behind_the_files(world: World) -> Non
     assert reply.status_code == 200
     job = world.backend.jobs[-1]
     assert (job.options.conf, job.options.iou, job.size, job.priority) == (0.5, 0.1, 32, "low")
-    assert job.lane == "toy@1-32"
+    assert job.lane == "toy@32"
 
 
 def test_a_body_without_a_length_is_read_to_its_end(world: World) -> None:

@@ -17,7 +17,7 @@ def test_what_the_system_shows_is_what_its_pages_say(world: World) -> None:
     assert [(model.name, model.default, model.workers) for model in models.models] == [("toy", True, 1)]
     workers = schemas.WorkersAnswer.model_validate(world.http.get("/v1/workers").json())
     assert [(worker.name, worker.state, worker.batches) for worker in workers.workers] == [("w1", "idle", [])]
-    queue = {"name": "tenfold:toy@1-64:0", "lane": "toy@1-64", "level": 0, "waiting_items": 3, "oldest_wait_ms": 1.5}
+    queue = {"name": "tenfold:toy@64:0", "lane": "toy@64", "level": 0, "waiting_items": 3, "oldest_wait_ms": 1.5}
     world.backend.scheduler.publish({"at_ms": 0, "leader": "1", "drain_items_per_s": 2.5, "queues": [queue]}, {})
     queues = schemas.QueuesAnswer.model_validate(world.http.get("/v1/queues").json())
     assert queues.queues[0].waiting_items == 3
@@ -39,13 +39,13 @@ def test_a_place_in_the_queue_is_what_the_scheduler_told(world: World) -> None:
 def test_metrics_count_requests_by_route_and_show_the_queues(world: World) -> None:
     """Routes are templates, refusals have codes, depths have lane and level."""
     world.http.get("/v1/jobs/abc")
-    queue = {"lane": "toy@1-64", "level": 1, "waiting_items": 3, "oldest_wait_ms": 1500}
+    queue = {"lane": "toy@64", "level": 1, "waiting_items": 3, "oldest_wait_ms": 1500}
     world.backend.scheduler.publish({"at_ms": 0, "queues": [queue]}, {})
     text = world.http.get("/metrics").text
     assert 'tenfold_http_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"}' in text
     assert 'tenfold_http_refusals_total{code="job_not_found"}' in text
-    assert 'tenfold_queue_items{lane="toy@1-64",level="1"} 3.0' in text
-    assert 'tenfold_queue_oldest_seconds{lane="toy@1-64",level="1"} 1.5' in text
+    assert 'tenfold_queue_items{lane="toy@64",level="1"} 3.0' in text
+    assert 'tenfold_queue_oldest_seconds{lane="toy@64",level="1"} 1.5' in text
     assert 'tenfold_workers{device="cpu",model="toy"} 1.0' in text
     assert "tenfold_redis_up 1.0" in text
 
@@ -111,7 +111,7 @@ def test_a_gateway_outlives_its_redis(tmp_path: Path) -> None:
     """Without Redis it lives, says that it is not ready, refuses at once, and serves again when Redis is back."""
     server = RedisServer(tmp_path)
     with (
-        running_gateway(server.url, Settings(redis_url=server.url, model="toy")) as (_, address),
+        running_gateway(server.url, Settings(redis_url=server.url, model=("toy",))) as (_, address),
         httpx.Client(base_url=address) as http,
     ):
         assert http.get("/healthz").status_code == 200

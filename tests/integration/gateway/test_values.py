@@ -83,7 +83,7 @@ def module_values(redis_server: RedisServer) -> Iterator[Values]:
     working = threading.Thread(target=ValuesWorker(store, flag).serve)
     for thread in (leading, working):
         thread.start()
-    settings = Settings(redis_url=redis_server.url, model="toy", value_bytes_max=1000, queued_values_max=20_000)
+    settings = Settings(redis_url=redis_server.url, model=("toy",), value_bytes_max=1000, queued_values_max=20_000)
     with (
         running_gateway(redis_server.url, settings) as (_, url),
         httpx.Client(base_url=url, timeout=20) as http,

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inference_worker.decoders import Decoders
+from inference_worker.resident import Resident
+from inference_worker.residents import Residents
 from inference_worker.runner import BatchRunner
 from inference_worker.stopping import StopFlag
 from inference_worker.worker import InferenceWorker
-from tenfold.contract.records import ModelInfo, WorkerInfo
+from tenfold.contract.records import POOL, WorkerInfo
 from tests.integration.inference_worker.dispatching import Desk
 from tests.unit.inference_worker.toy import SIZE, Toy
 
@@ -31,12 +33,13 @@ class Colleague:
 
     def __post_init__(self) -> None:
         self.stop = StopFlag()
+        self.residents = Residents([Resident.of(self.toy)])
         self.store = self.desk.store(self.name, self.levels, self.lease_ms)
         lanes = [self.desk.lane]
-        info = WorkerInfo(self.name, "toy", lanes, list(self.levels), "toy", "1", "cpu", "here", 1, 0.0)
-        self.worker = InferenceWorker(self.store, info, ModelInfo("toy", "1", ["thing"], [SIZE]), 10, self.stop)
-        self.decoders = Decoders(self.toy, 2, 10**6)
-        self.runner = BatchRunner(self.name, self.toy, self.decoders, self.worker.blobs, lambda: bool(self.stop))
+        info = WorkerInfo(self.name, POOL, lanes, list(self.levels), self.residents.served, "cpu", "here", 1, 0.0)
+        self.worker = InferenceWorker(self.store, info, self.residents.infos, 10, self.stop)
+        self.decoders = Decoders(2, 10**6)
+        self.runner = BatchRunner(self.name, self.residents, self.decoders, self.worker.blobs, lambda: bool(self.stop))
         self.worker.pulse([])
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from scheduler.dispatch import Dispatcher
 from tenfold.contract.codec import decode
 from tenfold.contract.records import (
+    POOL,
     BatchRecord,
     DetectOptions,
     ItemMeta,
@@ -77,9 +78,8 @@ class Desk:
             job_id,
             "client",
             self.model,
-            "1",
             self.size,
-            self.model,
+            POOL,
             self.lane,
             len(images),
             sum(map(len, images)),
@@ -113,7 +113,7 @@ class Desk:
         jobs = {
             job_id: JobShare(self.submitted[job_id].options, self.submitted[job_id].submitted_ms) for job_id, _ in items
         }
-        record = BatchRecord(batch_id, self.model, self.lane, self.model, "1", self.size, level, list(items), jobs)
+        record = BatchRecord(batch_id, POOL, self.lane, self.model, self.size, level, list(items), jobs)
         self.dispatcher.dispatch(self.token, [record])
         return batch_id
 

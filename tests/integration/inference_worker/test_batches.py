@@ -144,7 +144,7 @@ def test_promoted_before_its_claim(desk: Desk, hire: Hire) -> None:
     worker = hire()
     desk.submit("a", [picture()])
     batch = desk.dispatch(("a", 0), level=2)
-    moved = desk.scheduler.promote(desk.token, batch, pool="toy", lane=desk.lane, from_level=2, to_level=0)
+    moved = desk.scheduler.promote(desk.token, batch, lane=desk.lane, from_level=2, to_level=0)
     assert moved
     assert worker.work() == 1
     assert desk.client.zrange(f"rq:finished:{desk.queue(0)}", 0, -1) == [batch.encode()]
@@ -158,7 +158,7 @@ def test_promoted_after_its_claim(desk: Desk, hire: Hire) -> None:
     batch = desk.dispatch(("a", 0), level=2)
 
     def promote(_run: int) -> None:
-        assert not desk.scheduler.promote(desk.token, batch, pool="toy", lane=desk.lane, from_level=2, to_level=0)
+        assert not desk.scheduler.promote(desk.token, batch, lane=desk.lane, from_level=2, to_level=0)
 
     worker.toy.before = promote
     assert worker.work() == 1

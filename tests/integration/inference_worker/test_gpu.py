@@ -28,8 +28,8 @@ def test_demo_on_cuda() -> None:
         resident.warm(10, lambda _lane, images, took_ms, curve=curve: curve.record(images, took_ms))  # type: ignore[misc]
         assert curve.cost_ms(10) > 0
         size = resident.info.sizes[0]
-        decoders = Decoders(resident.detector, 2, 10**6)
-        images = [decoders.start({0: picture()}, size).image(0).prepared for _ in range(10)]
+        decoders = Decoders(2, 10**6)
+        images = [decoders.start({0: picture()}, resident.detector, size).image(0).prepared for _ in range(10)]
         decoders.close()
         ready = [image for image in images if image is not None]
         found[where.type] = CarefulDetector(resident.detector).detect(ready, [DetectOptions()] * 10)

@@ -10,6 +10,7 @@ from typing import Any
 from scheduler.dispatch import Dispatcher
 from tenfold.contract.events import BatchEnded, EndReason
 from tenfold.contract.records import (
+    POOL,
     BatchRecord,
     DetectOptions,
     ItemError,
@@ -27,7 +28,7 @@ from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.worker_store import Claim, WorkerStore
 
-LANE = lane_name("toy", "1", 64)
+LANE = lane_name("toy", 64)
 QUEUES = [[f"tenfold:{LANE}:{level}"] for level in range(3)]
 
 
@@ -66,9 +67,7 @@ class World:
         rejected: Mapping[int, ItemResult] | None = None,
         deadline_ms: float | None = None,
     ) -> JobState:
-        job = Submission(
-            job_id, client, "toy", "1", 64, "toy", LANE, count, count * 3, 1_000.0, deadline_ms=deadline_ms
-        )
+        job = Submission(job_id, client, "toy", 64, POOL, LANE, count, count * 3, 1_000.0, deadline_ms=deadline_ms)
         return asyncio.run(self._submit(job, rejected or {}))
 
     async def _submit(self, job: Submission, rejected: Mapping[int, ItemResult]) -> JobState:
@@ -95,7 +94,7 @@ class World:
     def dispatch(self, batch_id: str, items: list[tuple[str, int]], level: int = 0) -> BatchRecord:
         deadlines = {job: self._deadline(job) for job, _ in items}
         shares = {job: JobShare(DetectOptions(), 1_000.0, deadline) for job, deadline in deadlines.items()}
-        record = BatchRecord(batch_id, "toy", LANE, "toy", "1", 64, level, items, shares)
+        record = BatchRecord(batch_id, POOL, LANE, "toy", 64, level, items, shares)
         self.dispatcher.dispatch(self.token, [record])
         return record
 

@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 
 from tenfold.contract.errors import ClientQueueFull, Conflict, LeadershipLost, Unavailable
 from tenfold.contract.events import BatchClaimed, BatchEnded, BatchLost, JobEnded, JobSubmitted
-from tenfold.contract.records import Submission, WorkerInfo
+from tenfold.contract.records import POOL, ServedModel, Submission, WorkerInfo
 from tenfold.contract.states import JobState
 from tenfold.store.gateway_store import Bounds
 from tests.integration.store.store_world import LANE, World, refused
@@ -100,7 +100,7 @@ def test_bounds_refuse_with_their_reason(world: World) -> None:
 
 def test_a_swept_upload_cannot_be_submitted(world: World) -> None:
     """An upload that was given up is refused instead of losing its images later."""
-    never_begun = Submission("j", "c", "toy", "1", 64, "toy", LANE, 1, 3, 1.0)
+    never_begun = Submission("j", "c", "toy", 64, POOL, LANE, 1, 3, 1.0)
     with pytest.raises(Conflict, match="given up"):
         world.ask("submit", never_begun, {})
     assert world.client.exists(world.keys.job("j")) == 0
@@ -193,7 +193,7 @@ def test_an_image_that_costs_three_workers_fails_with_the_reason(world: World) -
 
 def test_a_beat_keeps_the_lease(world: World) -> None:
     """A beating worker keeps its batch; a batch that it lost is told to it."""
-    info = WorkerInfo("w1", "toy", [LANE], [0, 1, 2], "toy", "1", "cpu", "here", 1, 1.0)
+    info = WorkerInfo("w1", POOL, [LANE], [0, 1, 2], [ServedModel("toy", "1")], "cpu", "here", 1, 1.0)
     world.submit("j", 1)
     world.dispatch("1-1", ids("j", 0))
     worker = world.worker()
@@ -211,9 +211,9 @@ def test_promotion_moves_a_waiting_batch_once(world: World) -> None:
     world.submit("j", 3)
     world.dispatch("1-1", ids("j", 0), level=2)
     world.dispatch("1-2", ids("j", 1), level=0)
-    moved = world.scheduler.promote(world.token, "1-1", pool="toy", lane=LANE, from_level=2, to_level=0)
+    moved = world.scheduler.promote(world.token, "1-1", lane=LANE, from_level=2, to_level=0)
     assert moved
-    again = world.scheduler.promote(world.token, "1-1", pool="toy", lane=LANE, from_level=2, to_level=0)
+    again = world.scheduler.promote(world.token, "1-1", lane=LANE, from_level=2, to_level=0)
     assert not again
     queue = Queue(QUEUE, connection=world.client, serializer=JSONSerializer)
     assert queue.job_ids == ["1-1", "1-2"]
@@ -278,7 +278,7 @@ def test_a_popped_but_unclaimed_batch_is_put_back(world: World) -> None:
     """A batch that a stock worker popped and lost returns to its queue, and one that waits is left alone."""
     world.submit("j", 1)
     world.dispatch("1-1", ids("j", 0))
-    put_back: dict[str, Any] = {"pool": "toy", "lane": LANE, "level": 0}
+    put_back: dict[str, Any] = {"lane": LANE, "level": 0}
     assert not world.scheduler.requeue(world.token, "1-1", **put_back)
     world.client.lpop(f"rq:queue:{QUEUE}")
     assert world.scheduler.requeue(world.token, "1-1", **put_back)
@@ -296,7 +296,7 @@ def test_a_new_leader_finds_everything(world: World) -> None:
     worker.claim()
     assert first is not None
     world.finish(worker, first)
-    world.scheduler.promote(world.token, "1-3", pool="toy", lane=LANE, from_level=2, to_level=1)
+    world.scheduler.promote(world.token, "1-3", lane=LANE, from_level=2, to_level=1)
     snapshot = world.scheduler.snapshot(0)
     (job,) = snapshot.jobs
     assert job.settled == {0, 4}

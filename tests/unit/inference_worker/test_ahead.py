@@ -14,7 +14,7 @@ from tests.unit.inference_worker.toy import SIZE, Toy, picture
 
 def batch(batch_id: str) -> BatchRecord:
     jobs = {"a": JobShare(DetectOptions(), 0.0)}
-    return BatchRecord(batch_id, "toy", "toy@1-64", "toy", "1", SIZE, 0, [("a", 0), ("a", 1)], jobs)
+    return BatchRecord(batch_id, "workers", "toy@64", "toy", SIZE, 0, [("a", 0), ("a", 1)], jobs)
 
 
 @dataclass
@@ -44,8 +44,9 @@ def queue() -> Queue:
 @pytest.fixture
 def ahead(queue: Queue) -> Iterator[Ahead]:
     """Looks at ``queue``."""
-    decoders = Decoders(Toy(), 1, 10**6)
-    made = Ahead(queue.peek, queue.blobs, decoders)
+    decoders = Decoders(1, 10**6)
+    toy = Toy()
+    made = Ahead(queue.peek, queue.blobs, lambda batch, images: decoders.start(images, toy, batch.size))
     yield made
     made.close()
     decoders.close()

@@ -18,15 +18,15 @@ class Picky(Toy):
 
 @pytest.fixture
 def decoders() -> Iterator[Decoders]:
-    """Two threads for the toy detector, images of up to 1000 pixels."""
-    made = Decoders(Toy(), 2, 1000)
+    """Two threads, images of up to 1000 pixels."""
+    made = Decoders(2, 1000)
     yield made
     made.close()
 
 
 def test_in_order(decoders: Decoders) -> None:
     """Each image comes out at its own place, with its size and time."""
-    started = decoders.start({width: picture(width=width, height=7) for width in range(1, 30)}, SIZE)
+    started = decoders.start({width: picture(width=width, height=7) for width in range(1, 30)}, Toy(), SIZE)
     done = [started.image(width) for width in range(1, 30)]
     assert [(one.width, one.height) for one in done] == [(width, 7) for width in range(1, 30)]
     assert all(one.prepared is not None and one.error is None and one.took_ms > 0 for one in done)
@@ -34,7 +34,7 @@ def test_in_order(decoders: Decoders) -> None:
 
 def test_errors_belong_to_images(decoders: Decoders) -> None:
     """A missing image, one too large and one that is none are errors of their own."""
-    started = decoders.start({0: None, 3: picture(width=100, height=100), 5: b"text", 6: picture()}, SIZE)
+    started = decoders.start({0: None, 3: picture(width=100, height=100), 5: b"text", 6: picture()}, Toy(), SIZE)
     done = [started.image(position) for position in (0, 3, 5, 6)]
     codes = [None if one.error is None else one.error.code for one in done]
     assert codes == ["image_missing", "too_many_pixels", "unsupported_image_format", None]
@@ -49,8 +49,8 @@ def test_thumbnails_share_a_task() -> None:
 
 def test_a_model_that_refuses() -> None:
     """An exception in the model's own preparation is that image's error, with its size known."""
-    decoders = Decoders(Picky(), 1, 1000)
-    done = decoders.start({4: picture()}, SIZE).image(4)
+    decoders = Decoders(1, 1000)
+    done = decoders.start({4: picture()}, Picky(), SIZE).image(4)
     decoders.close()
     assert done.error is not None
     assert done.error.code == "model_error"
@@ -61,7 +61,7 @@ def test_a_model_that_refuses() -> None:
 def test_torch_is_single_threaded_in_there() -> None:
     """Decoding threads never start a team of compute threads, whatever the main thread is set to afterwards."""
     before = torch.get_num_threads()
-    decoders = Decoders(Toy(), 2, 1000)
+    decoders = Decoders(2, 1000)
     torch.set_num_threads(2)
     try:
         seen = {decoders._pool.submit(torch.get_num_threads).result() for _ in range(8)}

@@ -4,19 +4,20 @@ from pathlib import Path
 from prometheus_client import generate_latest
 
 from gateway.crud.gauges import Standing, system_registry
-from gateway.crud.system import Counts, HistogramBody, Living, PreemptedBody, QueueBody, Status, TotalsBody
+from gateway.crud.living import Living
+from gateway.crud.system import Counts, HistogramBody, PreemptedBody, QueueBody, Status, TotalsBody
 from gateway.metrics import Metrics
 from monitoring.draw_dashboard import FILE, dashboard, text
 from tests.unit.scheduler.core.scene import worker_info
 
-HISTOGRAM = HistogramBody("net@1-640", 0, [1.0, 2.0], [1, 2, 2], 2.5)
+HISTOGRAM = HistogramBody("net@640", 0, [1.0, 2.0], [1, 2, 2], 2.5)
 STATUS = Status(
     at_ms=1.0,
     leader="1",
     jobs=2,
     drain_items_per_s=3.0,
-    queues=[QueueBody(lane="net@1-640", oldest_wait_ms=1500.0)],
-    counts=Counts({"aged": 4}, [PreemptedBody("net@1-640", 1, 5)], [HISTOGRAM], [HISTOGRAM], [HISTOGRAM]),
+    queues=[QueueBody(lane="net@640", oldest_wait_ms=1500.0)],
+    counts=Counts({"aged": 4}, [PreemptedBody("net@640", 1, 5)], [HISTOGRAM], [HISTOGRAM], [HISTOGRAM]),
 )
 
 
@@ -32,11 +33,11 @@ def test_what_the_scheduler_counted_is_exposed() -> None:
     """Counters end in _total, histograms have buckets up to +Inf, and every place is lane and level."""
     shown = exposed()
     assert "tenfold_boosts_total 4.0" in shown
-    assert 'tenfold_preemptions_total{lane="net@1-640",level="1"} 5.0' in shown
-    assert 'tenfold_item_wait_seconds_bucket{lane="net@1-640",le="2.0",level="0"} 2.0' in shown
-    assert 'tenfold_item_wait_seconds_bucket{lane="net@1-640",le="+Inf",level="0"} 2.0' in shown
-    assert 'tenfold_batch_service_seconds_sum{lane="net@1-640",level="0"} 2.5' in shown
-    assert 'tenfold_batch_items_count{lane="net@1-640",level="0"} 2.0' in shown
+    assert 'tenfold_preemptions_total{lane="net@640",level="1"} 5.0' in shown
+    assert 'tenfold_item_wait_seconds_bucket{lane="net@640",le="2.0",level="0"} 2.0' in shown
+    assert 'tenfold_item_wait_seconds_bucket{lane="net@640",le="+Inf",level="0"} 2.0' in shown
+    assert 'tenfold_batch_service_seconds_sum{lane="net@640",level="0"} 2.5' in shown
+    assert 'tenfold_batch_items_count{lane="net@640",level="0"} 2.0' in shown
     assert 'tenfold_http_refusals_total{code="client_share"} 1.0' in shown
 
 

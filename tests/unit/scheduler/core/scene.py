@@ -19,10 +19,10 @@ from scheduler.core.events import (
     WorkerJoined,
     WorkerLeft,
 )
-from tenfold.contract.records import Priority, Submission, WorkerInfo
+from tenfold.contract.records import Priority, ServedModel, Submission, WorkerInfo
 
-LANE = "net@1-640"
-OTHER_LANE = "net@1-320"
+LANE = "net@640"
+OTHER_LANE = "net@320"
 
 
 def submission(job_id: str, count: int = 1, **fields: Any) -> Submission:
@@ -30,7 +30,6 @@ def submission(job_id: str, count: int = 1, **fields: Any) -> Submission:
     known = {
         "client": f"client of {job_id}",
         "model": "net",
-        "version": "1",
         "size": 640,
         "pool": "net",
         "lane": LANE,
@@ -40,15 +39,16 @@ def submission(job_id: str, count: int = 1, **fields: Any) -> Submission:
     return Submission(job_id=job_id, count=count, **{**known, **fields})
 
 
-def worker_info(name: str, levels: Sequence[int] = (0, 1, 2), lanes: Sequence[str] = (LANE, OTHER_LANE)) -> WorkerInfo:
+def worker_info(
+    name: str, levels: Sequence[int] = (0, 1, 2), lanes: Sequence[str] = (LANE, OTHER_LANE), version: str = "1"
+) -> WorkerInfo:
     """A worker as it announces itself."""
     return WorkerInfo(
         name=name,
         pool="net",
         lanes=list(lanes),
         levels=list(levels),
-        model="net",
-        version="1",
+        models=[ServedModel("net", version)],
         device="cpu",
         host="here",
         pid=1,

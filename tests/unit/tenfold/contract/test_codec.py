@@ -8,7 +8,7 @@ from tenfold.contract.events import BatchClaimed, BatchEnded, EndReason
 from tenfold.contract.records import BatchRecord, DetectOptions, ItemError, ItemResult, JobShare, lane_name
 
 BATCH = BatchRecord(
-    "000001-000000001", "toy", "toy@1-64", "toy", "1", 64, 0, [("j", 0)], {"j": JobShare(DetectOptions(conf=0.5), 1.5)}
+    "000001-000000001", "workers", "toy@64", "toy", 64, 0, [("j", 0)], {"j": JobShare(DetectOptions(conf=0.5), 1.5)}
 )
 
 
@@ -46,6 +46,7 @@ def test_an_unknown_event_is_refused(data: bytes) -> None:
 
 def test_a_lane_never_runs_into_the_keys_around_it() -> None:
     """A model's name may hold anything; in a lane only what cannot be taken for a separator remains."""
-    assert lane_name("demo", "a1b2", 320) == "demo@a1b2-320"
-    assert lane_name("synthetic:base_ms=5,item_ms=2", "1", 64) == "synthetic_base_ms_5_item_ms_2@1-64"
-    assert ":" not in lane_name("a:b/c d", "1", 64)
+    assert lane_name("demo", 320) == "demo@320"
+    assert lane_name("synthetic:base_ms=5,item_ms=2", 64).startswith("synthetic_base_ms_5_item_ms_2.")
+    assert ":" not in lane_name("a:b/c d", 64)
+    assert len({lane_name(name, 64) for name in ("a b", "a_b", "a:b", "a.b")}) == 4
