@@ -15,6 +15,7 @@ from gateway.crud.clock import StoreClock
 from gateway.crud.drawing import Drawing
 from gateway.crud.intake import Intake
 from gateway.crud.jobs import Jobs
+from gateway.crud.parts import Parts as PartIntake
 from gateway.crud.quotas import Quotas
 from gateway.crud.spool import Spool
 from gateway.crud.uploads import UploadLimits
@@ -51,7 +52,13 @@ class Gateway:
     def of(cls, settings: Settings) -> "Gateway":
         """Put together from the settings; connects to nothing yet. Raises SettingsError."""
         client = connect_async(settings.require_redis_url())
-        bounds = Bounds(settings.queued_items_max, settings.queued_bytes_max, settings.client_share_max)
+        bounds = Bounds(
+            settings.queued_items_max,
+            settings.queued_bytes_max,
+            settings.client_share_max,
+            settings.images_per_job_max,
+            settings.open_jobs_max,
+        )
         fsync_within_ms = FSYNC_WITHIN_MS if settings.durability == "strict" else 0
         store = GatewayStore(client, Keys(settings.key_prefix), bounds, int(settings.result_ttl_s), fsync_within_ms)
         clock = StoreClock(store)
@@ -118,6 +125,11 @@ async def jobs_of(request: Request) -> Jobs:
     return Jobs(_parts(request).store, request.scope.get("root_path", ""))
 
 
+async def parts_of(request: Request) -> PartIntake:
+    """Parts of open jobs."""
+    return PartIntake(_parts(request).intake)
+
+
 async def values_of(request: Request) -> Values:
     """Values, with links that begin where this server is mounted."""
     parts = _parts(request)
@@ -140,4 +152,5 @@ def _parts(request: Request) -> Gateway:
 Parts = Annotated[Gateway, Depends(gateway_of)]
 Caller = Annotated[Client, Depends(caller_of)]
 JobDesk = Annotated[Jobs, Depends(jobs_of)]
+PartDesk = Annotated[PartIntake, Depends(parts_of)]
 ValuesDesk = Annotated[Values, Depends(values_of)]

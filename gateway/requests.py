@@ -6,8 +6,11 @@ from gateway.crud.clients import Client
 from gateway.crud.intake import Sent
 
 
-def sent_by(request: Request, client: Client, *, archives: bool = False) -> Sent:
-    """The request as an upload, which may be an archive with ``archives``; its body has not been read."""
+def sent_by(request: Request, client: Client, *, archives: bool = False, may_open: bool = False) -> Sent:
+    """The request as an upload; its body has not been read.
+
+    With ``archives`` it may be an archive, with ``may_open`` it may ask for a job that stays open.
+    """
     length = request.headers.get("content-length", "")
     return Sent(
         client,
@@ -18,6 +21,7 @@ def sent_by(request: Request, client: Client, *, archives: bool = False) -> Sent
         route=request.url.path,
         idempotency_key=request.headers.get("idempotency-key"),
         archives=archives,
+        may_open=may_open,
     )
 
 

@@ -48,6 +48,7 @@ class JobAnswer(_Schema):
 
     id: str
     state: JobStateWord
+    open: bool = Field(description="Whether more images may be added to it.")
     model: str
     priority: Literal["high", "normal", "low"]
     level: int | None = Field(description="The level of the feedback queue; 0 is the most urgent.")
@@ -102,6 +103,19 @@ class ImageAnswer(_Schema):
     detections: list[DetectionAnswer] | None
     timing: TimingAnswer | None
     batch: BatchAnswer | None
+
+
+class AddedAnswer(_Schema):
+    """Where a part's images stand in the job: `count` of them from the index `first` on, in the order sent."""
+
+    first: int
+    count: int
+
+
+class AddedToAnswer(JobAnswer):
+    """A job's fields, and where the images that were just added stand in it."""
+
+    added: AddedAnswer
 
 
 class DetectAnswer(JobAnswer):
@@ -475,18 +489,31 @@ UPLOAD: Final[dict[str, Any]] = {
 }
 """How the routes that take images describe their body: a form, or one image as it is."""
 
-_BODY: Final[dict[str, Any]] = UPLOAD["requestBody"]
+_CONTENT: Final[dict[str, Any]] = UPLOAD["requestBody"]["content"]
+_ARCHIVES: Final[dict[str, Any]] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ARCHIVE_TYPES}
+_OPEN: Final[dict[str, Any]] = {
+    "name": "open",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "boolean", "default": False},
+    "description": "Leave the job open: more images may be added until it is closed. It may then begin without any.",
+}
 SUBMIT: Final[dict[str, Any]] = {
-    **UPLOAD,
+    "parameters": [*UPLOAD["parameters"], _OPEN],
+    "requestBody": {"required": False, "content": {**_CONTENT, **_ARCHIVES}},
+}
+"""The same for batch jobs, which may come as an archive, raw or as the form's only file, or stay open for more."""
+
+_FORM: Final[dict[str, Any]] = _CONTENT["multipart/form-data"]["schema"]
+_FILES_ALONE: Final[dict[str, Any]] = {**_FORM, "properties": {FILES: _FORM["properties"][FILES]}}
+ADD: Final[dict[str, Any]] = {
+    "parameters": [IDEMPOTENCY_KEY],
     "requestBody": {
-        **_BODY,
-        "content": {
-            **_BODY["content"],
-            **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in ARCHIVE_TYPES},
-        },
+        "required": True,
+        "content": {**_CONTENT, **_ARCHIVES, "multipart/form-data": {"schema": _FILES_ALONE}},
     },
 }
-"""The same for batch jobs, which may come as an archive, raw or as the form's only file."""
+"""How images for an open job come: as for a new one, without its fields."""
 
 PREFER: Final[dict[str, Any]] = {
     "name": "Prefer",

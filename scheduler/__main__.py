@@ -62,7 +62,7 @@ def build(client: BytesRedis, settings: Settings, stopped: threading.Event) -> S
         result_ttl_s=int(settings.result_ttl_s),
         result_bytes_max=settings.result_bytes_max,
     )
-    reaper = Reaper(store, caretaker, lease_ms=settings.lease_s * 1000)
+    reaper = Reaper(store, caretaker, lease_ms=settings.lease_s * 1000, open_job_ms=settings.open_job_s * 1000)
     dispatcher = Dispatcher(store, settings.batch_timeout_s)
     values = DueValues(ValuesSchedulerStore(client, keys), int(settings.result_ttl_s), settings.lease_s * 1000)
     parts = Parts(store, reaper, dispatcher, values, lambda epoch: Core(core_config(settings, epoch)))

@@ -19,11 +19,13 @@ class Reaper:
 
     Attributes:
         lease_ms: a worker that has not beaten for so long is gone.
+        open_job_ms: an open job to which nothing was added for so long is closed.
     """
 
     store: SchedulerStore
     caretaker: Caretaker
     lease_ms: float
+    open_job_ms: float
 
     def sweep(self, token: str, now_ms: float, known: frozenset[str]) -> list[WireEvent]:
         """One round; events about workers that came or went without saying so. ``known`` are those that the core knows.
@@ -36,6 +38,7 @@ class Reaper:
         for batch_id in self.store.reap(token):
             log.warning("the lease of batch %s ran out: its images wait again", batch_id, extra={"batch": batch_id})
         self._put_back(token)
+        self._close_idle(token, now_ms)
         self.caretaker.abandon_uploads(now_ms)
         self.caretaker.sweep_ended_jobs()
         self.caretaker.drop_kept_images(now_ms)
@@ -49,6 +52,11 @@ class Reaper:
         living = self._by_name(self.store.workers(now_ms - self.lease_ms))
         came: list[WireEvent] = [WorkerJoined(info) for name, info in living.items() if name not in known]
         return came + [WorkerLeft(name) for name in known - living.keys()]
+
+    def _close_idle(self, token: str, now_ms: float) -> None:
+        why = f"nothing was added for {self.open_job_ms / 1000:g} s"
+        for job_id in self.store.close_idle(token, now_ms - self.open_job_ms, why):
+            log.info("job %s was open and %s: it is closed", job_id, why, extra={"job": job_id})
 
     def _put_back(self, token: str) -> None:
         for batch in self.store.waiting_batches():

@@ -175,10 +175,11 @@ def restored(snapshot: Snapshot) -> list[CoreEvent]:
 
 
 def _restored_job(active: ActiveJob, under_way: set[int]) -> JobRestored:
-    taken = sorted(active.settled | under_way)
-    waiting = gaps(taken, active.job.count)
+    # What was added after its total was read comes as an event.
+    taken = sorted(index for index in active.settled | under_way if index < active.total)
+    waiting = gaps(taken, active.total)
     alone = sorted(active.alone - set(taken))
-    return JobRestored(active.job, waiting, served=len(taken), alone=alone)
+    return JobRestored(active.job, waiting, served=len(taken), alone=alone, total=active.total, still_open=active.open)
 
 
 def _restored_batch(batch: LiveBatch) -> BatchRestored:

@@ -102,6 +102,8 @@ class Settings:
     file_bytes_max: int = _setting(size(), 10 * MIB, "the size of one file")
     body_bytes_max: int = _setting(size(), 256 * MIB, "the size of one request's body")
     images_per_job_max: int = _setting(_COUNT, 10_000, "images in one job")
+    open_jobs_max: int = _setting(_COUNT, 100, "jobs of one client that are open for more images")
+    open_job_s: float = _setting(number(1), 600.0, "an open job to which nothing was added for this long is closed")
     pixels_max: int = _setting(_COUNT, 50_000_000, "pixels of one image, checked before it is decoded")
     value_bytes_max: int = _setting(size(), MIB, "the size of one value")
     stored_values_bytes_max: int = _setting(size(), 256 * MIB, "bytes of all values with their keys")

@@ -109,7 +109,7 @@ class _Told:
         return [JobEvent("state", str(self.results), body)]
 
     def progress(self, body: JobBody) -> list[JobEvent]:
-        names = ("state", "images", "level", "position", "eta_ms")
+        names = ("state", "open", "images", "level", "position", "eta_ms")
         progress = {name: getattr(body, name) for name in names}
         if progress == self._progress:
             return []

@@ -34,6 +34,7 @@ class Wishes:
     Attributes:
         size: side of the network's square input, pixels (``imgsz``).
         deadline_ms: how long after acceptance the job may take, milliseconds.
+        open: the job stays open for more images (``open=1``).
     """
 
     model: str | None
@@ -41,6 +42,7 @@ class Wishes:
     options: DetectOptions
     priority: Priority
     deadline_ms: int | None
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ def _name(text: str) -> str:
     return text
 
 
+def _flag(text: str) -> bool:
+    return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+
+
 _FIELDS: Final = {
     "model": _Field("a model's name", _name),
     "conf": _number(0, 1),
@@ -84,20 +90,23 @@ _FIELDS: Final = {
     "deadline_ms": _whole(1, DEADLINE_MS_MAX),
 }
 NAMES: Final = tuple(_FIELDS)
+OPEN: Final = "open"
 
 
 class Fields:
-    """Fields as they come in, each checked at once."""
+    """Fields as they come in, each checked at once. ``may_open``: whether ``open`` is one of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_open: bool = False) -> None:
+        self._known = {**_FIELDS, OPEN: _Field("1 or 0", _flag)} if may_open else _FIELDS
         self._values: dict[str, Any] = {}
 
     def check_name(self, name: str) -> None:
         """Raise InvalidField (``unknown_field``) unless there is such a field."""
-        if name not in _FIELDS:
+        if name not in self._known:
+            names = ", ".join(self._known)
             raise InvalidField(
                 name[:64],
-                f"there is no field {name[:64]!r}; the fields are {', '.join(NAMES)}, and images come as {FILES!r}",
+                f"there is no field {name[:64]!r}; the fields are {names}, and images come as {FILES!r}",
                 code="unknown_field",
             )
 
@@ -108,10 +117,10 @@ class Fields:
             InvalidField: it is unknown, has another value already, or its value is not allowed.
         """
         self.check_name(name)
-        field = _FIELDS[name]
+        field = self._known[name]
         try:
             value = field.read(text.strip())
-        except ValueError:
+        except (ValueError, KeyError):
             raise InvalidField(name, f"{name} is {text[:64]!r}; allowed: {field.allowed}") from None
         if self._values.setdefault(name, value) != value:
             raise InvalidField(name, f"{name} is given twice, as {self._values[name]} and as {value}")
@@ -126,4 +135,21 @@ class Fields:
             DetectOptions(**options),
             given.get("priority", Priority.NORMAL),
             given.get("deadline_ms"),
+            given.get(OPEN, False),
+        )
+
+
+class NoFields(Fields):
+    """What may come with images for a job that there is: images alone."""
+
+    def check_name(self, name: str) -> None:
+        """Raise InvalidField: ``field_of_job`` for what a job is given when it is made, else ``unknown_field``."""
+        if name in (*NAMES, OPEN):
+            raise InvalidField(
+                name,
+                f"{name} belongs to the job and was settled when it was made; here come only images, as {FILES!r}",
+                code="field_of_job",
+            )
+        raise InvalidField(
+            name[:64], f"there is no field {name[:64]!r} here; images come as {FILES!r}", code="unknown_field"
         )

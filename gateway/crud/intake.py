@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -32,6 +32,10 @@ from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, Too
 from tenfold.contract.records import POOL, ItemMeta, Priority, Submission
 from tenfold.store.gateway_store import GatewayStore, Reservation
 
+T = TypeVar("T")
+
+NOTHING: Final = ""
+"""Stands for the kind of a body that is not there."""
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 STALL_S: Final = 30.0
 """A body that sends nothing for so long is given up; well within the lifetime of an upload."""
@@ -47,6 +51,7 @@ class Sent:
         route: what the request is for; an idempotency key counts for one route.
         idempotency_key: the header's value, or None.
         archives: whether an archive may stand for its images.
+        may_open: whether it may ask for a job that stays open.
     """
 
     client: Client
@@ -57,6 +62,12 @@ class Sent:
     route: str = ""
     idempotency_key: str | None = None
     archives: bool = False
+    may_open: bool = False
+
+    @property
+    def bodiless(self) -> bool:
+        """Whether it seems to have no body at all."""
+        return self.length == 0 or (self.length is None and not self.content_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,29 +122,51 @@ class Intake:
         Raises:
             RequestError: it is refused, with nothing left behind.
         """
-        media = self._media_type(sent)
-        if sent.idempotency_key is None:  # otherwise it may be a request that was taken before
-            await self.quotas.check(sent.client)
-        fields = Fields()
+        fields = Fields(may_open=sent.may_open)
         for name, text in sent.query:
             fields.add(name, text)
+        media = NOTHING if fields.wishes().open and sent.bodiless else self.media_type(sent)
+        if sent.idempotency_key is None:  # otherwise it may be a request that was taken before
+            await self.quotas.check(sent.client)
         await self.catalog.check(fields.wishes())
-        upload = Upload(self.store, self.clock, self.limits, self.admission, new_job_id(), sent.client.id)
+        upload = self.upload(sent)
         try:
-            held = await self._reserve(upload, sent)
-            body = self._bounded(sent)
-            if media == MEDIA_TYPE:
-                form = _Form(self, upload, fields, read_parts(body, boundary_of(sent.content_type)), sent.archives)
-                await form.read()
-            elif media in ARCHIVE_TYPES:
-                pull = Pull(body)
-                await self.unpack(upload, pull, kind_of(await pull.peek(HEAD_BYTES)) or "tar")
-            else:
-                await self._read_raw(upload, body)
-            return await self._compare(await self._arrive(upload, fields.wishes(), sent.client), fields.wishes(), held)
+            held = await self.reserve(upload, sent)
+            await self.read(sent, media, upload, fields)
+            arrival = await self._arrive(upload, fields.wishes(), sent.client)
+            own, twin = await self.compare(upload, fields.wishes(), held)
+            return replace(arrival, fingerprint=own, twin=twin)
         except BaseException:
             await self.abandon(upload)
             raise
+
+    def upload(self, sent: Sent, *, extends: str = "", had: int = 0) -> Upload:
+        """A new upload for the images of ``sent``; with ``extends`` for that open job, which ``had`` so many so far."""
+        return Upload(
+            self.store,
+            self.clock,
+            self.limits,
+            self.admission,
+            new_job_id(),
+            sent.client.id,
+            extends=extends,
+            had=had,
+        )
+
+    async def read(self, sent: Sent, media: str, upload: Upload, fields: Fields) -> None:
+        """Read the whole body, of the kind ``media``, into ``upload`` and ``fields``. Raises RequestError."""
+        body = self._bounded(sent)
+        if media == MEDIA_TYPE:
+            form = _Form(self, upload, fields, read_parts(body, boundary_of(sent.content_type)), sent.archives)
+            await form.read()
+        elif media in ARCHIVE_TYPES:
+            pull = Pull(body)
+            await self.unpack(upload, pull, kind_of(await pull.peek(HEAD_BYTES)) or "tar")
+        elif media == NOTHING:
+            async for _ in body:
+                self.media_type(sent)  # something came, and nothing says what it is
+        else:
+            await self._read_raw(upload, body)
 
     async def submit(self, arrival: Arrival) -> Quota | None:
         """Accept the job; what is left to its client, where it has a limit.
@@ -142,29 +175,41 @@ class Intake:
             QuotaExceeded, ClientQueueFull, Unavailable: a bound is reached, with nothing left behind.
         """
         try:
-            await self._check_deadline(arrival.submission)
-            await arrival.upload.finish()
-            return await self._accept(arrival)
-        except BaseException as error:
-            # Changes nothing where the job was accepted and only the answer was lost.
-            await self.abandon(arrival.upload)
-            if isinstance(error, RequestError):
-                await self.admission.with_retry(error)
-            raise
-
-    async def _accept(self, arrival: Arrival) -> Quota | None:
-        job, upload = arrival.submission, arrival.upload
-        quota = await self.quotas.take(arrival.client, job.count)
-        try:
+            job, upload = arrival.submission, arrival.upload
+            await self.check_deadline(job)
             idempotency = (upload.idempotency, arrival.fingerprint) if arrival.fingerprint else None
-            await self.store.submit(job, upload.rejections(), idempotency)
-        except RequestError as refusal:
-            if refusal.code != "not_durable":  # that job may be accepted all the same
-                await self.quotas.give_back(arrival.client, job.count)
+            _, quota = await self.accept(
+                arrival.client, upload, lambda: self.store.submit(job, upload.rejections(), idempotency)
+            )
+        except BaseException as error:
+            await self.refused(upload, error)
             raise
         return quota
 
-    async def _check_deadline(self, job: Submission) -> None:
+    async def refused(self, upload: Upload, error: BaseException) -> None:
+        """``error`` kept ``upload`` from being accepted: forget it. Changes nothing where only the answer was lost."""
+        await self.abandon(upload)
+        if isinstance(error, RequestError):
+            await self.admission.with_retry(error)
+
+    async def accept(self, client: Client, upload: Upload, taken: Callable[[], Awaitable[T]]) -> tuple[T, Quota | None]:
+        """Finish ``upload`` and let the store take it in by ``taken``; what that says, and what is left to ``client``.
+
+        Raises:
+            QuotaExceeded, ClientQueueFull, Unavailable: a bound is reached.
+        """
+        await upload.finish()
+        images = len(upload.metas)
+        quota = await self.quotas.take(client, images)
+        try:
+            return await taken(), quota
+        except RequestError as refusal:
+            if refusal.code != "not_durable":  # that job may be accepted all the same
+                await self.quotas.give_back(client, images)
+            raise
+
+    async def check_deadline(self, job: Submission) -> None:
+        """Raise Unavailable where a job like ``job`` cannot end before its deadline."""
         if job.deadline_ms is not None:
             lanes = await self.catalog.lanes(job.model)
             check_deadline(job, await self.store.status(), self.allotments, lanes)
@@ -194,7 +239,7 @@ class Intake:
         else:
             await keep_images(upload, read_tar(Pull(count(pull.pieces(), tally, packed=True)), tally))
 
-    async def _reserve(self, upload: Upload, sent: Sent) -> Reservation | None:
+    async def reserve(self, upload: Upload, sent: Sent) -> Reservation | None:
         """Reserve the request's idempotency key; who holds it already, or None."""
         if sent.idempotency_key is None:
             return None
@@ -207,19 +252,24 @@ class Intake:
             await self.admission.check(queued)
         return held
 
-    async def _compare(self, arrival: Arrival, wishes: Wishes, held: Reservation | None) -> Arrival:
-        """The arrival with its fingerprint, and with its twin where an equal request came before."""
-        upload = arrival.upload
+    async def compare(self, upload: Upload, wishes: Wishes, held: Reservation | None) -> tuple[str, str]:
+        """The request's fingerprint, and the upload of an equal one that came before; "" each where there is none."""
         if not upload.idempotency:
-            return arrival
+            return "", ""
         own = fingerprint(wishes, upload.digests)
         if held is None:
-            return replace(arrival, fingerprint=own)
+            return own, ""
         twin = await twin_of(self.store, upload.idempotency, upload.job_id, held, own)
         await self.abandon(upload)
-        return replace(arrival, fingerprint=own, twin=twin)
+        return own, twin
 
-    def _media_type(self, sent: Sent) -> str:
+    def media_type(self, sent: Sent) -> str:
+        """What kind of body ``sent`` has.
+
+        Raises:
+            UnsupportedMedia: one that is not taken.
+            TooLarge: it says that it is too long.
+        """
         media = sent.content_type.partition(";")[0].strip().lower()
         archives = ARCHIVE_TYPES if sent.archives else ()
         if media not in {MEDIA_TYPE, *IMAGE_TYPES, *archives}:
@@ -264,8 +314,8 @@ class Intake:
         await upload.end_image()
 
     async def _arrive(self, upload: Upload, wishes: Wishes, client: Client) -> Arrival:
-        if not upload.metas:
-            raise InvalidField(FILES, f"there is no image; send one or more as {FILES!r}", code="no_images")
+        if not wishes.open:
+            require_images(upload)
         if wishes.priority is Priority.HIGH and not client.high:
             raise Forbidden("this key may not ask for priority=high", code="priority_not_allowed")
         model, size = await self.catalog.choose(wishes)
@@ -283,8 +333,15 @@ class Intake:
             priority=wishes.priority,
             deadline_ms=None if wishes.deadline_ms is None else now_ms + wishes.deadline_ms,
             options=wishes.options,
+            open=wishes.open,
         )
         return Arrival(submission, upload, client)
+
+
+def require_images(upload: Upload) -> None:
+    """Raise InvalidField (``no_images``) where nothing came."""
+    if not upload.metas:
+        raise InvalidField(FILES, f"there is no image; send one or more as {FILES!r}", code="no_images")
 
 
 @dataclass(slots=True)

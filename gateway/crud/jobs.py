@@ -38,6 +38,7 @@ class JobBody(msgspec.Struct, frozen=True):
 
     id: str
     state: JobState
+    open: bool
     model: str
     priority: str
     level: int | None
@@ -60,7 +61,7 @@ class JobPage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """Reads and cancels jobs.
+    """Reads, closes and cancels jobs.
 
     Attributes:
         root: what this server's paths begin with ("" unless a proxy mounts it elsewhere).
@@ -101,6 +102,12 @@ class Jobs:
         await self.store.end_job(job_id, JobState.CANCELED)
         return await self.find(job_id, client)
 
+    async def close(self, job_id: str, client: Client) -> JobView:
+        """No more images follow; one that is closed already stays as it is. Raises NotFound."""
+        await self.find(job_id, client)
+        await self.store.close(job_id)
+        return await self.find(job_id, client)
+
     async def _standing(self, view: JobView) -> tuple[int, float | None] | None:
         if view.state in FINAL_JOB_STATES:
             return None
@@ -114,6 +121,7 @@ def describe(view: JobView, standing: tuple[int, float | None] | None, root: str
     return JobBody(
         job.job_id,
         view.state,
+        view.open,
         job.model,
         job.priority,
         view.level,
@@ -131,6 +139,8 @@ def describe(view: JobView, standing: tuple[int, float | None] | None, root: str
 def job_error(view: JobView) -> ItemError | None:
     """Why the job as a whole did not succeed, or None."""
     missing = view.total - view.done - view.failed
+    if view.state is JobState.FAILED and not view.total:
+        return ItemError("no_images", "it was closed before any image was added")
     if view.state is JobState.FAILED:
         return ItemError("all_images_failed", f"none of the {view.total} images has a result; each says why")
     if view.state is JobState.EXPIRED:

@@ -47,8 +47,9 @@ class _Image:
 
 @dataclass(slots=True)
 class Upload:
-    """The images of one job. Calls come in the order begin_image, write…, end_image, for each image; then finish.
+    """The images of one job, or of a part of one.
 
+    Calls come in the order begin_image, write…, end_image, for each image; then finish.
     At most a piece and one header's search are in memory, whatever is sent.
 
     Attributes:
@@ -58,6 +59,8 @@ class Upload:
         idempotency: the key that it reserved or found reserved, as it stands in the store; "" where it has none.
         kept: False where another upload of the same request stands for it: nothing of it is stored.
         digests: with an idempotency key, each file's SHA-256 in index order.
+        extends: the open job that they are for; "" where they become a job of their own.
+        had: how many images that job had.
     """
 
     store: GatewayStore
@@ -72,6 +75,8 @@ class Upload:
     idempotency: str = ""
     kept: bool = True
     digests: list[str] = field(default_factory=list)
+    extends: str = ""
+    had: int = 0
     _image: _Image | None = None
     _pieces: list[tuple[int, int, bytearray]] = field(default_factory=list)
     _pending: int = 0
@@ -85,7 +90,7 @@ class Upload:
             TooLarge: there are too many (``too_many_images``).
         """
         index = len(self.metas)
-        if index >= self.limits.images_max:
+        if self.had + index >= self.limits.images_max:
             raise TooLarge(f"a job takes at most {self.limits.images_max} images", code="too_many_images")
         self._image = _Image(index, clean_name(name, index), digest=hashlib.sha256() if self.idempotency else None)
 
@@ -144,7 +149,7 @@ class Upload:
 
     async def begin(self) -> Queued:
         """Register the upload at once, instead of with its first piece. Returns what is queued."""
-        queued = await self.store.begin_upload(self.job_id, self.client, await self.clock.now_ms())
+        queued = await self.store.begin_upload(self.job_id, self.client, await self.clock.now_ms(), self.extends)
         self._begun = True
         return queued
 
@@ -218,7 +223,8 @@ class Upload:
         if self._image is not None and any(index == self._image.index for index, _, _ in pieces):
             self._image.stored = True
         images = len(self.metas) + (self._image is not None)
-        step = UploadStep(self.job_id, self.client, not self._begun, images, pieces, metas)
+        first = not self._begun
+        step = UploadStep(self.job_id, self.client, first, images, pieces, metas, self.extends)
         queued = await self.store.write_upload(step, await self.clock.now_ms())
         self._pieces, self._pending, self._flushed_s = [], 0, time.monotonic()
         if not self._begun:

@@ -92,7 +92,7 @@ function showTrace(job, trace) {
 }
 
 function legend() {
-  const words = { sank: "sank", aged: "rose", moved: "batch moved up", handed_back: "handed back", retried: "retried", held_down: "held down" };
+  const words = { extended: "images added", sank: "sank", aged: "rose", moved: "batch moved up", handed_back: "handed back", retried: "retried", held_down: "held down" };
   const signs = [["▮", "batch"], ...Object.entries(words).map(([kind, word]) => [SIGN[kind], word]), ["●", "ended"]];
   return make("p", { class: "legend", "aria-hidden": "true" }, signs.map(([sign, word]) => make("span", {}, `${sign} ${word}`)));
 }

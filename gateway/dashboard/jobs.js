@@ -30,7 +30,7 @@ function row(job) {
   const cells = [
     ["Job", make("a", { class: "id", href: `#/jobs/${job.id}`, title: job.id, "data-focus": `open-${job.id}` }, brief(job.id)),
       make("small", {}, ` ${job.model}${job.priority === "normal" ? "" : `, ${job.priority}`}`)],
-    ["State", make("span", { class: `chip ${TONE[job.state]}` }, job.state)],
+    ["State", make("span", { class: `chip ${TONE[job.state]}` }, job.state), job.open ? make("small", {}, " open") : null],
     ["Images", make("progress", { max: total, value: done + failed, "aria-label": `${done + failed} of ${count(total, "image")} done` }),
       make("span", { class: "of" }, `${done + failed} / ${total}`), failed ? make("small", { class: "bad" }, ` ${count(failed, "error")}`) : null],
     ["Level", job.level ?? "–"],

@@ -11,10 +11,12 @@ const FOOT = 24;
 // What concerns a batch stands below the line, what concerns the job above; the course itself shows it going home.
 const BELOW = new Set(["moved", "handed_back"]);
 const MOVES = new Set(["entered", "sank", "aged", "homed", "moved"]);
-export const SIGN = { aged: "▲", sank: "▼", moved: "↑", handed_back: "←", retried: "↻", held_down: "‖" };
+export const SIGN = { extended: "+", aged: "▲", sank: "▼", moved: "↑", handed_back: "←", retried: "↻", held_down: "‖" };
 
 const WORDS = {
   entered: "entered the queue",
+  extended: "more images were added",
+  closed: "closed: no more images follow",
   batched: "put into a batch",
   sank: "sank one level: its allotment was used up",
   aged: "rose to level 0: it had waited too long",
@@ -105,7 +107,7 @@ export function line({ kind, level, batch_id: batch, detail = {} }) {
   if (kind === "batched") {
     const others = detail.jobs > 1 ? ` with ${count(detail.jobs - 1, "other share")}` : "";
     parts.push(`${count(detail.items ?? 1, "image")} of ${detail.size}${others}`, detail.why ?? "", detail.held ? "its client was held down" : "");
-  } else if (kind === "entered") parts.push(count(detail.images ?? 1, "image"));
+  } else if (kind === "entered" || kind === "closed") parts.push(count(detail.images ?? 1, "image"), detail.open ? "open for more" : "", detail.why ?? "");
   else if (kind === "sank") parts.push(`${detail.served} served`);
   else if (kind === "aged") parts.push(`waited ${duration(detail.waited_ms)}`);
   else parts.push(...Object.entries(detail).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`));

@@ -1,11 +1,44 @@
-"""``/v1/jobs/{id}/images/{index}``: an image with its boxes drawn."""
+"""``/v1/jobs/{id}/images``: more images for an open job; and each with its boxes drawn."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
-from gateway.dependencies import Caller, JobDesk, Parts
-from gateway.schemas import problem_answers
+from gateway.crud.jobs import JobBody
+from gateway.crud.parts import Added
+from gateway.dependencies import Caller, JobDesk, PartDesk, Parts
+from gateway.replies import json_reply
+from gateway.requests import sent_by
+from gateway.schemas import ADD, AddedToAnswer, problem_answers
 
 router = APIRouter(prefix="/v1/jobs", tags=["results"])
+
+
+class AddedTo(JobBody, frozen=True):
+    """A job's fields, and where the images that were just added stand in it."""
+
+    added: Added
+
+
+@router.post(
+    "/{job_id}/images",
+    summary="Add images to an open job",
+    openapi_extra=ADD,
+    status_code=202,
+    response_model=AddedToAnswer,
+    responses=problem_answers(400, 401, 404, 408, 409, 413, 415, 422, 429, 503),
+)
+async def add(request: Request, job_id: str, caller: Caller, jobs: JobDesk, parts: PartDesk) -> Response:
+    """Send `files` or an archive, as for a new job; `added` tells which indexes they were given.
+
+    Parts may come at the same time, and again under the same `Idempotency-Key`. A job that was closed, or never opened
+    with `open=1`, takes none: 409 `job_closed`.
+    """
+    request.scope["tenfold.job"] = job_id
+    part = await parts.receive(sent_by(request, caller, archives=True), await jobs.find(job_id, caller))
+    added, quota = await parts.add(part)
+    body = await jobs.body(await jobs.find(job_id, caller))
+    fields = {name: getattr(body, name) for name in body.__struct_fields__}
+    headers = {"Location": body.links.self_, **(quota.headers if quota else {})}
+    return json_reply(AddedTo(**fields, added=added), 202, headers)
 
 
 @router.get(

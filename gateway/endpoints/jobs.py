@@ -1,4 +1,4 @@
-"""``/v1/jobs``: batch jobs, submitted, listed, looked at, canceled."""
+"""``/v1/jobs``: batch jobs, submitted, listed, looked at, closed, canceled."""
 
 from typing import Annotated
 
@@ -25,9 +25,10 @@ async def submit(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     """Send `files` as a form, or one `.zip`, `.tar` or `.tar.gz`; the answer is 202 with the job and its `Location`.
 
     Of an archive every file is an image but those that are hidden. A bad image is that image's own error in the
-    results.
+    results. With `open=1` the job, which may then begin without an image, takes more (`POST /v1/jobs/{id}/images`)
+    until it is closed (`POST /v1/jobs/{id}/close`); what it has is computed meanwhile.
     """
-    arrival = await parts.intake.receive(sent_by(request, caller, archives=True))
+    arrival = await parts.intake.receive(sent_by(request, caller, archives=True, may_open=True))
     request.scope["tenfold.job"] = arrival.job_id
     quota = None if arrival.twin else await parts.intake.submit(arrival)
     body = await jobs.body(await jobs.find(arrival.job_id, caller))
@@ -60,6 +61,14 @@ async def cancel(job_id: str, caller: Caller, jobs: JobDesk) -> Response:
     return json_reply(await jobs.body(await jobs.cancel(job_id, caller)))
 
 
+@router.post(
+    "/{job_id}/close", summary="Close an open job", response_model=JobAnswer, responses=problem_answers(401, 404, 503)
+)
+async def close(job_id: str, caller: Caller, jobs: JobDesk) -> Response:
+    """No more images follow: the job ends with its last one. A job that is closed already stays as it is."""
+    return json_reply(await jobs.body(await jobs.close(job_id, caller)))
+
+
 @router.get(
     "/{job_id}/trace",
     summary="What the scheduler did with a job",
@@ -67,6 +76,6 @@ async def cancel(job_id: str, caller: Caller, jobs: JobDesk) -> Response:
     responses=problem_answers(401, 404, 503),
 )
 async def trace(job_id: str, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
-    """Entered, batched with whom, sank, aged, moved, preempted, retried, held down: in order."""
+    """Entered, extended, batched with whom, sank, aged, moved, preempted, retried, held down: in order."""
     await jobs.find(job_id, caller)
     return json_reply({"trace": await parts.store.trace(job_id)})

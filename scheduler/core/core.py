@@ -12,14 +12,16 @@ from scheduler.core import views
 from scheduler.core.aging import Aging, patience_ms
 from scheduler.core.batching import Batching
 from scheduler.core.config import CoreConfig
-from scheduler.core.decisions import Decision, ExpireJob, Trace, TraceKind
+from scheduler.core.decisions import Decision, Detail, ExpireJob, Trace, TraceKind
 from scheduler.core.events import (
     BatchClaimed,
     BatchEnded,
     BatchLost,
     BatchRestored,
     CoreEvent,
+    JobClosed,
     JobEnded,
+    JobExtended,
     JobRestored,
     JobSubmitted,
     TimePassed,
@@ -31,7 +33,7 @@ from scheduler.core.jobs import Batch, Job, Share
 from scheduler.core.meter import Meter
 from scheduler.core.pool import Pool
 from scheduler.core.ranges import Range, Ranges, excluding, without
-from tenfold.contract.records import Submission
+from tenfold.contract.records import Priority, Submission
 
 ENDED_MAX = 65_536
 """Ids of ended jobs that are remembered, so that a late or doubled submission revives nothing."""
@@ -50,7 +52,7 @@ class Core:
 
     Attributes:
         config: its settings.
-        jobs: every job that has items which are not final, by id.
+        jobs: every job that has items which are not final, or is open for more, by id.
         batches: every batch that has not ended, by id.
         pools: by name.
     """
@@ -71,6 +73,8 @@ class Core:
         self._now_ms = 0.0
         self._handlers: dict[type, Callable[[Any], None]] = {
             JobSubmitted: self._job_submitted,
+            JobExtended: self._job_extended,
+            JobClosed: self._job_closed,
             JobEnded: self._job_ended,
             WorkerJoined: self._worker_joined,
             WorkerLeft: self._worker_left,
@@ -123,6 +127,11 @@ class Core:
         """Raise AssertionError where the state contradicts itself. O(everything)."""
         check_invariants(self)
 
+    @property
+    def restoring(self) -> bool:
+        """Whether a restart is still telling what there is."""
+        return self._restoring
+
     # -- what can be seen -------------------------------------------------------------------------------------------
 
     def standing(self, job_id: str, now_ms: float) -> views.Standing | None:
@@ -168,23 +177,80 @@ class Core:
             return
         rejected = event.rejected
         ranges = without(submission.count, rejected) if rejected else [(0, submission.count)]
-        job = self._new_job(submission, ranges)
-        if not job.outstanding:
+        job = self._new_job(submission, ranges, submission.count)
+        if not job.outstanding and not job.open:
             self._finish(job)
             return
-        pool = self.pools[job.pool]
-        pool.place(job)
-        level = pool.level_of(job)
-        key = (job.lane, level)
-        pool.last_arrival_ms[key] = self._now_ms
-        _meter(pool.arrived, key).add(job.outstanding, self._now_ms)
-        self._trace(job, TraceKind.ENTERED, level, detail={"images": job.count})
+        self.pools[job.pool].place(job)
+        detail: Detail = {"images": job.count}
+        if job.open:
+            detail["open"] = 1
+        self._arrived(job, job.outstanding, TraceKind.ENTERED, detail)
 
-    def _new_job(self, submission: Submission, ranges: Iterable[Range]) -> Job:
+    def _arrived(self, job: Job, items: int, kind: TraceKind, detail: Detail) -> None:
+        pool = self.pools[job.pool]
+        level = pool.level_of(job)
+        if items:
+            key = (job.lane, level)
+            pool.last_arrival_ms[key] = self._now_ms
+            _meter(pool.arrived, key).add(items, self._now_ms)
+        self._trace(job, kind, level, detail=detail)
+
+    def _job_extended(self, event: JobExtended) -> None:
+        """More items of a job that is known. The stream keeps their order, so a gap is an entry that nobody could read.
+
+        What stood there exists, or ``first`` would be another, and is served with the rest.
+        """
+        job = self.jobs.get(event.job_id)
+        if job is None or not job.open or event.first < job.count:
+            return
+        known, job.count = job.count, event.first + event.count
+        added = job.count - known
+        ranges = [
+            (known + start, known + stop) for start, stop in without(added, [index - known for index in event.rejected])
+        ]
+        items = sum(stop - start for start, stop in ranges)
+        if items:
+            self._add_items(job, ranges, items)
+        self._arrived(job, items, TraceKind.EXTENDED, {"images": added, "total": job.count})
+        if job.unstarted and job.deadline_ms is not None and job.deadline_ms <= self._now_ms:
+            self._expire(job)
+
+    def _add_items(self, job: Job, ranges: list[Range], items: int) -> None:
+        if not job.unstarted:
+            job.entered_ms = job.wait_since_ms = self._now_ms
+            job.turn_ms = 0.0
+            if not job.urgent:
+                self._aging.watch(job, self._now_ms)
+        pool = self._pool(job.pool)
+        job.outstanding += items
+        level = job.level
+        if not (job.urgent or job.low):
+            level = max(level, self.config.entry_level(Priority.NORMAL, job.count))
+            if level == job.level and job.spent >= self.config.allotment(level):
+                level += 1
+            if level != job.level:
+                job.spent = 0
+        pool.extend(job, ranges, level=level)
+
+    def _job_closed(self, event: JobClosed) -> None:
+        job = self.jobs.get(event.job_id)
+        if job is None or not job.open:
+            return
+        job.open = False
+        detail: Detail = {"images": job.count}
+        if event.why:
+            detail["why"] = event.why
+        self._trace(job, TraceKind.CLOSED, self._pool(job.pool).level_of(job), detail=detail)
+        if not job.outstanding:
+            self._finish(job)
+
+    def _new_job(self, submission: Submission, ranges: Iterable[Range], count: int) -> Job:
         pool = self._pool(submission.pool)
         client = pool.client(submission.client)
-        level = self.config.entry_level(submission.priority, submission.count)
+        level = self.config.entry_level(submission.priority, count)
         job = Job(submission, client, level, Ranges(ranges), self._now_ms)
+        job.count = count
         self.jobs[job.id] = job
         client.jobs += 1
         if not job.urgent:
@@ -283,7 +349,7 @@ class Core:
         """``items`` of ``job`` are final."""
         if items and job.outstanding:
             job.outstanding -= items
-            if not job.outstanding:
+            if not job.outstanding and not job.open:
                 self._finish(job)
 
     def _batch_ended(self, event: BatchEnded) -> None:
@@ -451,7 +517,9 @@ class Core:
             return
         self._restoring = True
         alone = sorted(set(event.alone))
-        job = self._new_job(submission, excluding(event.waiting, alone))
+        total = submission.count if event.total is None else event.total
+        job = self._new_job(submission, excluding(event.waiting, alone), total)
+        job.open = event.still_open
         job.alone.extend(alone)
         job.outstanding += len(alone)
         job.done = event.served
@@ -479,10 +547,10 @@ class Core:
             self._claim(batch, event.claimed_by, frozenset(event.dropped))
 
     def _settle(self) -> None:
-        """The restart has told all: a job without any item left is over."""
+        """The restart has told all: a job without any item left is over, unless more may come."""
         self._restoring = False
         for job in self._restored:
-            if not job.outstanding and self.jobs.get(job.id) is job:
+            if not (job.outstanding or job.open) and self.jobs.get(job.id) is job:
                 self._finish(job)
         self._restored.clear()
 

@@ -13,6 +13,8 @@ class TraceKind(StrEnum):
     """What the scheduler did with a job."""
 
     ENTERED = "entered"
+    EXTENDED = "extended"  # images were added to it while it was open
+    CLOSED = "closed"  # no more images follow
     BATCHED = "batched"
     SANK = "sank"  # its allotment at a level was used up
     AGED = "aged"  # nothing of it started for too long: one turn at level 0

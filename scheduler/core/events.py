@@ -10,7 +10,9 @@ from tenfold.contract.events import (
     BatchLost,
     EndReason,
     Event,
+    JobClosed,
     JobEnded,
+    JobExtended,
     JobSubmitted,
     WireEvent,
     WorkerJoined,
@@ -25,7 +27,9 @@ __all__ = [
     "BatchRestored",
     "CoreEvent",
     "EndReason",
+    "JobClosed",
     "JobEnded",
+    "JobExtended",
     "JobRestored",
     "JobSubmitted",
     "TimePassed",
@@ -45,12 +49,16 @@ class JobRestored(Event, frozen=True, tag="job_restored"):
         waiting: (start, stop) ranges of the indexes that are in no live batch and not final.
         served: how many of its items were already served: its level follows from it.
         alone: those of ``waiting`` that lost two workers and run alone.
+        total: how many images it has now; None: as many as it came with.
+        still_open: more may be added to it.
     """
 
     job: Submission
     waiting: Sequence[tuple[int, int]] = ()
     served: int = 0
     alone: Sequence[int] = ()
+    total: int | None = None
+    still_open: bool = False
 
 
 class BatchRestored(Event, frozen=True, tag="batch_restored"):

@@ -48,6 +48,7 @@ def _check_job(core: Core, job: Job) -> None:
     assert len(set(indexes)) == len(indexes), f"{job.id}: an item in two places"
     assert len(indexes) == job.outstanding, f"{job.id}: {len(indexes)} items, {job.outstanding} outstanding"
     assert all(0 <= index < job.count for index in indexes), f"{job.id}: an index out of range"
+    assert job.outstanding or job.open or core.restoring, f"{job.id}: over, and still here"
     assert 0 <= job.level <= core.config.last_level, f"{job.id}: level {job.level}"
     assert job.spent < core.config.allotment(job.level) or job.urgent or not job.waiting.count, (
         f"{job.id}: did not sink"

@@ -9,13 +9,16 @@ from tenfold.contract.records import Priority, Submission
 
 
 class Job:
-    """A job with items that are not final yet.
+    """A job with items that are not final yet, or that is open for more.
 
     Attributes:
+        count: how many items it has so far.
+        open: more may be added; without any that is not final it stays, and stands nowhere.
         level: its own level; ``aged`` and a held client change where it is served, not this.
         waiting: indexes that are in no batch, but for ``alone``.
         alone: indexes that run in a batch of their own.
         outstanding: items that are not final: waiting, alone and in batches.
+        entered_ms: when it entered, or when items came after all that it had were started.
         spent: items served at its own level, against the allotment.
         queue: the queue it stands in while it has ``waiting`` items or a turn to come.
         stamp: its place among its client's jobs: lower is earlier.
@@ -41,6 +44,7 @@ class Job:
         "lane",
         "level",
         "low",
+        "open",
         "outstanding",
         "pool",
         "queue",
@@ -61,6 +65,7 @@ class Job:
         self.lane = submission.lane
         self.pool = submission.pool
         self.count = submission.count
+        self.open = submission.open
         self.deadline_ms = submission.deadline_ms
         self.urgent = submission.priority is Priority.HIGH
         self.low = submission.priority is Priority.LOW

@@ -15,8 +15,10 @@ from scheduler.core.jobs import Batch, Client, Job, JobQueue, Seat, Share
 from scheduler.core.least_heap import LeastHeap
 from scheduler.core.least_served import LeastServed
 from scheduler.core.meter import Meter
+from scheduler.core.ranges import Range
 from scheduler.core.ring import Ring
 from scheduler.core.virtual_time import VirtualTime
+from tenfold.contract.records import Priority
 
 PRICE_WEIGHT = 0.01
 """Weight of one image in the price of an item: about the last hundred count."""
@@ -137,6 +139,23 @@ class Pool:
         self._add(queue, job, items)
         self._join(queue, job)
         if queue.jobs_of(job) is queue.plain:
+            self.hold_if_ahead(job.client)
+
+    def extend(self, job: Job, ranges: list[Range], *, level: int) -> None:
+        """More items of ``job`` wait, and ``level`` is its own from now on; at the same one it keeps its place."""
+        waited = bool(job.waiting.count)
+        queue = job.queue
+        if queue is None or (level != job.level and not job.exempt):
+            self.remove(job)
+            job.waiting.add(ranges)
+            job.level = level
+            self.place(job, again=waited)
+            return
+        job.level = level
+        items = job.waiting.add(ranges)
+        self.time.waits(job.client, items, low=job.low, again=waited)
+        self._add(queue, job, items)
+        if not job.exempt:
             self.hold_if_ahead(job.client)
 
     def remove(self, job: Job) -> None:
@@ -333,7 +352,7 @@ class Pool:
         job = share.job
         if share.level == job.level:
             job.spent = max(0, job.spent - items)
-        elif 0 <= share.level == job.level - 1:
+        elif 0 <= share.level == job.level - 1 and share.level >= self.config.entry_level(Priority.NORMAL, job.count):
             self.move(job, aged=job.aged, level=share.level)
             job.spent = max(0, int(self.config.allotment(share.level)) - items)
 

@@ -52,6 +52,25 @@ class Ranges:
         self._start, self._stop = self._more.popleft()
         return [*range(start, stop), *self.take(end - stop)]
 
+    def add(self, ranges: Iterable[Range]) -> int:
+        """Append ``ranges``, which come after all there are, at the tail; how many indexes that is."""
+        before = self.count
+        for start, stop in ranges:
+            self.count += stop - start
+            if self._start == self._stop:
+                self._start, self._stop = start, stop
+            elif self._more:
+                last_start, last_stop = self._more[-1]
+                if last_stop == start:
+                    self._more[-1] = last_start, stop
+                else:
+                    self._more.append((start, stop))
+            elif self._stop == start:
+                self._stop = stop
+            else:
+                self._rest().append((start, stop))
+        return self.count - before
+
     def put_back(self, indexes: Sequence[int]) -> None:
         """Return ``indexes``, ascending, to the head."""
         for index in reversed(indexes):

@@ -82,6 +82,8 @@ class Places:
     def standing(self, job: Job) -> Standing:
         """Where ``job`` stands. O(levels · lanes), and O(clients) while these are few."""
         level, client = self._pool.level_of(job), job.client
+        if not job.outstanding:  # it is open, and done with what it has so far
+            return Standing(job.id, level, 0, 0.0)
         rivals = self._rivals(job.lane, level)
         above = self._items_above(rivals)
         position = 0

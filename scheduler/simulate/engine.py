@@ -12,7 +12,7 @@ from scheduler.core.events import CoreEvent, TimePassed
 from scheduler.simulate.clock import VirtualClock
 from scheduler.simulate.model_worker import Device, ModelWorker
 from scheduler.simulate.truth import TrueBatch, Truth
-from tenfold.contract.events import JobEnded, JobSubmitted, WireEvent, WorkerJoined
+from tenfold.contract.events import JobClosed, JobEnded, JobExtended, JobSubmitted, WireEvent, WorkerJoined
 from tenfold.contract.records import Priority, ServedModel, Submission, WorkerInfo
 from tenfold.contract.states import JobEvent
 
@@ -41,6 +41,7 @@ class Arrival:
     lane: str = LANE
     deadline_after_ms: float | None = None
     kind: str = ""
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,9 @@ class Engine:
         for arrival in arrivals:
             self.clock.at(arrival.at_ms, partial(self.submit, arrival))
 
-    def submit(self, arrival: Arrival, rejected: Iterable[int] = ()) -> str:
-        """A client sends a job now; its id."""
-        job_id = f"j{len(self.arrivals):06d}"
+    def submit(self, arrival: Arrival, rejected: Iterable[int] = (), *, named: str = "") -> str:
+        """A client sends a job now; its id, ``named`` or the next in order."""
+        job_id = named or f"j{len(self.arrivals):06d}"
         self.arrivals[job_id] = arrival
         deadline = arrival.deadline_after_ms
         submission = Submission(
@@ -135,11 +136,24 @@ class Engine:
             submitted_ms=self.clock.now_ms,
             priority=arrival.priority,
             deadline_ms=None if deadline is None else self.clock.now_ms + deadline,
+            open=arrival.open,
         )
         refused = list(rejected)
         self.truth.accept(submission, refused)
         self.tell(JobSubmitted(submission, refused))
         return job_id
+
+    def extend(self, job_id: str, images: int, rejected: Iterable[int] = ()) -> None:
+        """A client adds images to an open job, if it still is."""
+        refused = list(rejected)
+        first = self.truth.extend(job_id, images, refused, self.clock.now_ms)
+        if first is not None:
+            self.tell(JobExtended(job_id, first, images, [first + index for index in refused]))
+
+    def close(self, job_id: str) -> None:
+        """A client closes a job, if it is open."""
+        if self.truth.close(job_id, self.clock.now_ms):
+            self.tell(JobClosed(job_id))
 
     def cancel(self, job_id: str) -> None:
         """A client cancels a job, if it is not final."""

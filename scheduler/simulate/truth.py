@@ -25,7 +25,11 @@ FAILED_AFTER = 3
 
 @dataclass(slots=True)
 class TrueJob:
-    """A job and the state of each of its items, with when it was submitted, first claimed and final."""
+    """A job and the state of each of its items, with when it was submitted, first claimed and final.
+
+    Attributes:
+        open: more items may be added; until it is closed, it does not end by its items.
+    """
 
     submission: Submission
     items: list[ItemState]
@@ -35,6 +39,7 @@ class TrueJob:
     ended_ms: float = -1.0
     done_ms: list[float] = field(default_factory=list)
     open_items: int = 0
+    open: bool = False
 
     @property
     def final(self) -> bool:
@@ -72,11 +77,33 @@ class Truth:
 
     def accept(self, submission: Submission, rejected: Iterable[int] = ()) -> TrueJob:
         """A client's job is in."""
-        job = TrueJob(submission, [ItemState.WAITING] * submission.count, open_items=submission.count)
+        count = submission.count
+        job = TrueJob(submission, [ItemState.WAITING] * count, open_items=count, open=submission.open)
         self.jobs[submission.job_id] = job
         for index in rejected:
             self._move(job, index, ItemEvent.REJECTED, submission.submitted_ms)
         return job
+
+    def extend(self, job_id: str, count: int, rejected: Iterable[int], now_ms: float) -> int | None:
+        """Add items, of which some are ``rejected``, to an open job; the index of the first, None if it is not open."""
+        job = self.jobs[job_id]
+        if not job.open:
+            return None
+        first = len(job.items)
+        job.items += [ItemState.WAITING] * count
+        job.open_items += count
+        for index in rejected:
+            self._move(job, first + index, ItemEvent.REJECTED, now_ms)
+        return first
+
+    def close(self, job_id: str, now_ms: float) -> bool:
+        """No more items follow. Whether it was open."""
+        job = self.jobs[job_id]
+        if not job.open:
+            return False
+        job.open = False
+        self._end_if_over(job, now_ms)
+        return True
 
     def _move(self, job: TrueJob, index: int, event: ItemEvent, now_ms: float) -> None:
         state = job.items[index] = move(ITEM_TRANSITIONS, job.items[index], event)
@@ -84,14 +111,18 @@ class Truth:
             job.open_items -= 1
             if state is ItemState.DONE:
                 job.done_ms.append(now_ms)
-            if not job.open_items and not job.final:
-                done = ItemState.DONE in job.items
-                self._end(job, JobEvent.COMPLETED if done else JobEvent.ALL_FAILED, now_ms)
+            self._end_if_over(job, now_ms)
+
+    def _end_if_over(self, job: TrueJob, now_ms: float) -> None:
+        if not (job.open_items or job.final or job.open):
+            done = ItemState.DONE in job.items
+            self._end(job, JobEvent.COMPLETED if done else JobEvent.ALL_FAILED, now_ms)
 
     def _end(self, job: TrueJob, event: JobEvent, now_ms: float) -> None:
         if event is JobEvent.COMPLETED and job.state is JobState.QUEUED:
             job.state = move(JOB_TRANSITIONS, job.state, JobEvent.CLAIMED)
         job.state = move(JOB_TRANSITIONS, job.state, event)
+        job.open = False
         job.ended_ms = now_ms
 
     def stop(self, job_id: str, event: JobEvent, now_ms: float) -> bool:

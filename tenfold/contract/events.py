@@ -24,6 +24,25 @@ class JobSubmitted(Event, frozen=True, tag="job_submitted"):
     rejected: list[int] = []
 
 
+class JobExtended(Event, frozen=True, tag="job_extended"):
+    """Images were added to an open job: ``first`` is the index of the first, ``count`` how many there are.
+
+    ``rejected`` indexes already have their error. Where ``first`` is below what the job is known to have, this is old.
+    """
+
+    job_id: str
+    first: int
+    count: int
+    rejected: list[int] = []
+
+
+class JobClosed(Event, frozen=True, tag="job_closed"):
+    """No more images follow. ``why`` says so in words where it was not its client who closed it."""
+
+    job_id: str
+    why: str = ""
+
+
 class JobEnded(Event, frozen=True, tag="job_ended"):
     """A job became final other than by its last item: canceled by a client (or expired by the scheduler itself)."""
 
@@ -96,7 +115,17 @@ class ValuesRequested(Event, frozen=True, tag="values_requested"):
     run_id: str
 
 
-WireEvent = JobSubmitted | JobEnded | WorkerJoined | WorkerLeft | BatchClaimed | BatchEnded | BatchLost
+WireEvent = (
+    JobSubmitted
+    | JobExtended
+    | JobClosed
+    | JobEnded
+    | WorkerJoined
+    | WorkerLeft
+    | BatchClaimed
+    | BatchEnded
+    | BatchLost
+)
 """What the scheduler's core hears."""
 
 StreamEvent = WireEvent | ValuesRequested

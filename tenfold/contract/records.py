@@ -48,9 +48,10 @@ class Submission(Record, frozen=True):
         lane: items of one lane can share a batch: model and input size. Not the model's version, so that what waits is
             served by whatever version the workers hold then.
         size: side of the square input of the network, pixels.
-        count: how many images it has.
-        bytes: size of all encoded images together.
+        count: how many images it came with.
+        bytes: size of all these encoded images together.
         deadline_ms: when the rest of it becomes ``expired``, or None.
+        open: more images may be added to it until it is closed.
     """
 
     job_id: str
@@ -65,6 +66,7 @@ class Submission(Record, frozen=True):
     priority: Priority = Priority.NORMAL
     deadline_ms: float | None = None
     options: DetectOptions = DetectOptions()
+    open: bool = False
 
 
 class ItemError(Record, frozen=True):

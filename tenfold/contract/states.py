@@ -19,6 +19,7 @@ class JobState(StrEnum):
 
     QUEUED = "queued"  # accepted, no item claimed yet: the first claim makes it RUNNING
     RUNNING = "running"  # at least one item was claimed: the last commit, a cancel or the deadline ends it
+    # A job that is open for more images stays as it is when all that it has are final: only its close lets it end.
     SUCCEEDED = "succeeded"  # every item has a result or an error of its own, at least one a result
     FAILED = "failed"  # every item has an error
     CANCELED = "canceled"  # a client said so: what was done is kept
@@ -38,7 +39,7 @@ class JobEvent(StrEnum):
 
     CLAIMED = "claimed"
     COMPLETED = "completed"  # all items final, at least one result
-    ALL_FAILED = "all_failed"  # all items final, no result
+    ALL_FAILED = "all_failed"  # all items final, no result; or it was closed without any
     CANCELED = "canceled"
     DEADLINE_PASSED = "deadline_passed"
 
@@ -75,7 +76,7 @@ JOB_TRANSITIONS: Mapping[JobState, Mapping[JobEvent, JobState]] = MappingProxyTy
         JobState.QUEUED: MappingProxyType(
             {
                 JobEvent.CLAIMED: JobState.RUNNING,
-                JobEvent.ALL_FAILED: JobState.FAILED,  # every image was rejected from its header
+                JobEvent.ALL_FAILED: JobState.FAILED,  # every image was rejected from its header, or none ever came
                 JobEvent.CANCELED: JobState.CANCELED,
                 JobEvent.DEADLINE_PASSED: JobState.EXPIRED,
             }

@@ -9,8 +9,8 @@ from typing import Any, cast
 import msgspec
 
 from tenfold.contract.codec import decode, encode, encode_event
-from tenfold.contract.errors import ClientQueueFull, Conflict, Unavailable
-from tenfold.contract.events import JobEnded, JobSubmitted
+from tenfold.contract.errors import ClientQueueFull, Conflict, NotFound, TooLarge, Unavailable
+from tenfold.contract.events import JobClosed, JobEnded, JobSubmitted
 from tenfold.contract.records import (
     ItemMeta,
     ItemResult,
@@ -20,7 +20,7 @@ from tenfold.contract.records import (
     Submission,
     WorkerInfo,
 )
-from tenfold.contract.states import JobState
+from tenfold.contract.states import FINAL_JOB_STATES, JobState
 from tenfold.store.connection import AsyncBytesRedis
 from tenfold.store.keys import Keys
 from tenfold.store.scripts import Argument, call_async, queue_call
@@ -36,11 +36,18 @@ PAGE_SCAN_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may be queued (rule 11); a client's share of both is ``client_share``."""
+    """What may be queued (rule 11); a client's share of items and bytes is ``client_share``.
+
+    Attributes:
+        images_per_job_max: images of one job, in all the parts in which they came.
+        open_jobs_max: jobs of one client that are open for more images.
+    """
 
     items_max: int
     bytes_max: int
     client_share: float
+    images_per_job_max: int = 10_000
+    open_jobs_max: int = 100
 
 
 IDEMPOTENCY_LIFETIME_S = 86_400
@@ -74,6 +81,7 @@ class UploadStep:
         images: how many images have begun so far.
         pieces: (index, offset, bytes) of what arrived since the last step.
         metas: in the last step, what is known of every image, in index order.
+        extends: the open job that it is for, "" where it becomes a job of its own.
     """
 
     job_id: str
@@ -82,6 +90,16 @@ class UploadStep:
     images: int
     pieces: Sequence[tuple[int, int, bytes]] = ()
     metas: Sequence[ItemMeta] = ()
+    extends: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPart:
+    """Images for an open job that have all arrived, as the upload ``upload_id``; ``count`` of ``bytes`` together."""
+
+    upload_id: str
+    count: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +127,14 @@ class GatewayStore:
 
     # Uploads: images first, then one submission.
 
-    async def begin_upload(self, job_id: str, client: str, now_ms: float) -> Queued:
-        """Register an upload before its first byte, so that an abandoned one is swept. Returns what is queued now."""
+    async def begin_upload(self, job_id: str, client: str, now_ms: float, extends: str = "") -> Queued:
+        """Register an upload before its first byte, so that an abandoned one is swept. Returns what is queued now.
+
+        ``extends`` is the open job that it is for, if it is: while images for it arrive, it is not idle.
+        """
         pipe = self.client.pipeline()
+        if extends:
+            pipe.zadd(self.keys.open_jobs, {extends: int(now_ms)}, xx=True, gt=True)
         pipe.hset(self.keys.upload(job_id), mapping={"client": client, "images": 0})
         pipe.zadd(self.keys.uploads, {job_id: now_ms + UPLOAD_LIFETIME_MS})
         pipe.hmget(self.keys.queued, _queued_fields(client))
@@ -133,13 +156,15 @@ class GatewayStore:
         reply = await call_async(
             self.client,
             "write_upload",
-            [k.upload(step.job_id), k.uploads, k.items(step.job_id), k.queued, *blobs],
+            [k.upload(step.job_id), k.uploads, k.items(step.job_id), k.queued, k.open_jobs, *blobs],
             [
                 step.job_id,
                 step.client,
                 "1" if step.first else "",
                 step.images,
                 int(now_ms + UPLOAD_LIFETIME_MS),
+                step.extends,
+                int(now_ms),
                 len(step.pieces),
                 *pieces,
                 *[encode(meta) for meta in step.metas],
@@ -199,16 +224,12 @@ class GatewayStore:
         ``idempotency`` is the reserved key and the request's fingerprint.
 
         Raises:
-            ClientQueueFull: the client's bound is reached.
+            ClientQueueFull: the client's bound is reached, of images or of open jobs.
             Unavailable: everyone's bound is reached.
             Conflict: the upload took too long and was swept.
         """
         k = self.keys
-        share = self.bounds.client_share
         key, fingerprint = idempotency or (k.job(job.job_id), "")
-        flat: list[str | int | bytes] = []
-        for index, result in sorted(rejected.items()):
-            flat += (index, encode(result))
         reply = await self._durably(
             "submit",
             [
@@ -227,6 +248,7 @@ class GatewayStore:
                 k.job_prefix,
                 k.totals,
                 key,
+                k.open_jobs,
             ],
             [
                 "",
@@ -236,16 +258,95 @@ class GatewayStore:
                 job.bytes,
                 encode(job),
                 encode_event(JobSubmitted(job, sorted(rejected))),
-                self.bounds.items_max,
-                self.bounds.bytes_max,
-                int(self.bounds.items_max * share),
-                int(self.bounds.bytes_max * share),
+                *self._room,
                 self.result_ttl_s,
                 fingerprint,
-                *flat,
+                "1" if job.open else "",
+                self.bounds.open_jobs_max,
+                *_pairs(rejected),
             ],
         )
-        return self._accepted(reply, job)
+        if reply[0] == b"exists":
+            return JobState.QUEUED
+        self._require_room(reply, job.count, job.bytes)
+        return JobState(cast("bytes", reply[1]).decode())
+
+    async def extend(
+        self,
+        job_id: str,
+        part: ArrivedPart,
+        rejected: Mapping[int, ItemResult],
+        idempotency: tuple[str, str] | None = None,
+    ) -> int:
+        """Add images to an open job, in one atomic step; the index that the first of them has there.
+
+        ``rejected`` are those that already have their error, by their index within the part. ``idempotency`` is the
+        reserved key and the request's fingerprint.
+
+        Raises:
+            ClientQueueFull, Unavailable, TooLarge: a bound is reached.
+            Conflict: the job is not open (any more), or the upload took too long and was swept.
+            NotFound: there is no such job (any more).
+        """
+        k = self.keys
+        key, fingerprint = idempotency or (k.job(job_id), "")
+        reply = await self._durably(
+            "extend",
+            [
+                k.job(job_id),
+                k.results(job_id),
+                k.order(job_id),
+                k.items(job_id),
+                k.parts(job_id),
+                k.items(part.upload_id),
+                k.events,
+                k.queued,
+                k.uploads,
+                k.upload(part.upload_id),
+                k.open_jobs,
+                k.changed,
+                k.totals,
+                k.blob_prefix,
+                key,
+            ],
+            [
+                "",
+                job_id,
+                part.upload_id,
+                part.count,
+                part.bytes,
+                self.bounds.images_per_job_max,
+                fingerprint,
+                *self._room,
+                *_pairs(rejected),
+            ],
+        )
+        self._require_open(reply, part)
+        self._require_room(reply, part.count, part.bytes)
+        return int(reply[1])
+
+    async def part(self, job_id: str, upload_id: str) -> int | None:
+        """The index that the first image of a part was given, or None where no such part was added."""
+        raw = await self.client.hget(self.keys.parts(job_id), upload_id)
+        return None if raw is None else int(raw)
+
+    async def close(self, job_id: str) -> JobState | None:
+        """Close an open job; the state that it has now, or None where there is none. A closed one stays as it is."""
+        k = self.keys
+        reply = await call_async(
+            self.client,
+            "close",
+            [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.open_jobs, k.leader],
+            ["", job_id, encode_event(JobClosed(job_id)), "", ""],
+        )
+        return None if reply is None else JobState(reply.decode())
+
+    @property
+    def _room(self) -> Sequence[int]:
+        """Rule 11's bounds, in the order in which the verbs take them."""
+        bounds = self.bounds
+        share = bounds.client_share
+        return bounds.items_max, bounds.bytes_max, int(bounds.items_max * share), int(bounds.bytes_max * share)
 
     async def _durably(self, verb: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run a verb; with ``fsync_within_ms``, wait until the append-only file holds it on the disk.
@@ -266,24 +367,39 @@ class GatewayStore:
             )
         return reply
 
-    def _accepted(self, reply: list[Any], job: Submission) -> JobState:
+    def _require_room(self, reply: list[Any], count: int, size: int) -> None:
         verdict = reply[0]
-        if verdict == b"ok":
-            return JobState(cast("bytes", reply[1]).decode())
-        if verdict == b"exists":
-            return JobState.QUEUED
         if verdict == b"abandoned":
             raise _swept()
+        if verdict == b"too_many_open":
+            raise ClientQueueFull(
+                f"you have {reply[1]} jobs open for more images, as many as you may; close one",
+                code="too_many_open_jobs",
+            )
         if verdict == b"client_full":
             raise ClientQueueFull(
-                f"you have {reply[1]} images ({reply[2]} bytes) queued; {job.count} more ({job.bytes} bytes) pass "
+                f"you have {reply[1]} images ({reply[2]} bytes) queued; {count} more ({size} bytes) pass "
                 f"your bound of {int(self.bounds.items_max * self.bounds.client_share)} images"
             )
-        raise Unavailable(
-            f"{reply[1]} images ({reply[2]} bytes) are queued; {job.count} more pass the service's bound of "
-            f"{self.bounds.items_max}",
-            code="queue_full",
-        )
+        if verdict == b"full":
+            raise Unavailable(
+                f"{reply[1]} images ({reply[2]} bytes) are queued; {count} more pass the service's bound of "
+                f"{self.bounds.items_max}",
+                code="queue_full",
+            )
+
+    def _require_open(self, reply: list[Any], part: ArrivedPart) -> None:
+        verdict = reply[0]
+        if verdict == b"gone":
+            raise NotFound("the job is gone", code="job_not_found")
+        if verdict == b"closed":
+            raise job_closed(JobState(cast("bytes", reply[1]).decode()))
+        if verdict == b"too_many":
+            raise TooLarge(
+                f"a job takes at most {self.bounds.images_per_job_max} images; it has {reply[1]}, and these are "
+                f"{part.count} more",
+                code="too_many_images",
+            )
 
     # Jobs.
 
@@ -334,7 +450,7 @@ class GatewayStore:
         reply = await call_async(
             self.client,
             "end_job",
-            [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.sweeps, k.leader],
+            [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.sweeps, k.leader, k.open_jobs],
             ["", job_id, state.value, encode_event(JobEnded(job_id, state.value)), ""],
         )
         return None if reply is None else JobState(reply.decode())
@@ -442,6 +558,16 @@ class GatewayStore:
         """Redis' clock."""
         seconds, micros = await self.client.time()
         return float(seconds * 1000 + micros / 1000)
+
+
+def job_closed(state: JobState) -> Conflict:
+    """Nothing can be added to a job that is in ``state`` and not open."""
+    why = f"it is {state}" if state in FINAL_JOB_STATES else "it was closed, or never opened with open=1"
+    return Conflict(f"no images can be added to this job: {why}; send them as a job of their own", code="job_closed")
+
+
+def _pairs(rejected: Mapping[int, ItemResult]) -> list[Argument]:
+    return [part for index, result in sorted(rejected.items()) for part in (index, encode(result))]
 
 
 def _swept() -> Conflict:

@@ -17,6 +17,7 @@ key                        type     owner  lifetime                             
 {p}job:{id}:order          list     g s w  as the job                                one index an image, as committed
 {p}job:{id}:trace          list     s      as the job                                <= 256 entries
 {p}job:{id}:losses         hash     s      as the job                                one field an image that lost one
+{p}job:{id}:parts          hash     g      as the job                                one field a part that was added
 {p}blob:{id}:{i}           string   g      until run, then keep_images_s; swept      the encoded image
 {p}upload:{id}             hash     g      while the body arrives                    2 fields
 {p}uploads                 zset     g s    while bodies arrive                       one member an upload in progress
@@ -25,8 +26,9 @@ key                        type     owner  lifetime                             
 {p}idem:{client}:{key}     hash     g      24 h                                      2 fields
 {p}quota:{client}          hash     g      62 s                                      <= 62 fields
 {p}active                  zset     g s w  until final                               one member a job not yet final
+{p}open                    zset     g s    until closed, open_job_s after the last   one member an open job
 {p}finished                zset     s w    as the jobs                               one member a final job
-{p}queued                  hash     g s w  empty when idle                           2 fields, and 2 a waiting client
+{p}queued                  hash     g s w  empty when idle                           2 fields, and <= 3 a waiting client
 {p}totals                  hash     g s w  for ever                                  3 fields
 {p}kept                    zset     s w    keep_images_s                             one member a kept image
 {p}sweeps                  hash     g s    until swept                               one field an ended job
@@ -110,6 +112,9 @@ class Keys:
     def losses(self, job_id: str) -> str:
         return f"{self.job(job_id)}:losses"
 
+    def parts(self, job_id: str) -> str:
+        return f"{self.job(job_id)}:parts"
+
     @property
     def blob_prefix(self) -> str:
         return f"{self.prefix}blob:"
@@ -141,6 +146,10 @@ class Keys:
     @property
     def active(self) -> str:
         return f"{self.prefix}active"
+
+    @property
+    def open_jobs(self) -> str:
+        return f"{self.prefix}open"
 
     @property
     def finished(self) -> str:

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from tenfold.contract.codec import decode, encode, encode_event
 from tenfold.contract.errors import LeadershipLost
-from tenfold.contract.events import JobEnded
+from tenfold.contract.events import JobClosed, JobEnded
 from tenfold.contract.records import BatchRecord, Submission, WorkerInfo
 from tenfold.contract.states import JobState
 from tenfold.store.connection import BytesRedis
@@ -42,11 +42,15 @@ class ActiveJob:
     Attributes:
         settled: indexes that have a result or an error.
         alone: indexes that cost so many workers that they run alone.
+        total: images that it has now.
+        open: more may be added to it.
     """
 
     job: Submission
     settled: frozenset[int]
     alone: frozenset[int]
+    total: int
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +169,22 @@ class SchedulerStore:
         """
         k = self.keys
         event = encode_event(JobEnded(job_id, JobState.EXPIRED.value))
-        keys = [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.sweeps, k.leader]
+        keys = [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.sweeps, k.leader, k.open_jobs]
         self._led("end_job", keys, [self._now, job_id, JobState.EXPIRED.value, event, token])
+
+    def close_idle(self, token: str, idle_since_ms: float, why: str, limit: int = 100) -> list[str]:
+        """Close the open jobs to which nothing was added since then; their ids. ``why`` goes into their traces.
+
+        Raises:
+            LeadershipLost: another scheduler leads.
+        """
+        k = self.keys
+        keys = [k.active, k.finished, k.queued, k.changed, k.job_prefix, k.events, k.open_jobs, k.leader]
+        ids = [raw.decode() for raw in self.client.zrangebyscore(k.open_jobs, "-inf", idle_since_ms, 0, limit)]
+        for job_id in ids:
+            event = encode_event(JobClosed(job_id, why))
+            self._led("close", keys, [self._now, job_id, event, token, int(idle_since_ms)])
+        return ids
 
     def trace(self, entries: Mapping[str, Sequence[bytes]], levels: Mapping[str, int]) -> None:
         """Append to the traces of these jobs and note the level of each."""
@@ -273,14 +291,17 @@ class SchedulerStore:
         for start in range(0, len(ids), 500):
             pipe = self.client.pipeline(transaction=False)
             for job_id in ids[start : start + 500]:
-                pipe.hget(self.keys.job(job_id.decode()), "submission")
+                pipe.hmget(self.keys.job(job_id.decode()), "submission", "total", "open")
                 pipe.lrange(self.keys.order(job_id.decode()), 0, -1)
                 pipe.hgetall(self.keys.losses(job_id.decode()))
             replies = pipe.execute()
-            for raw, order, losses in zip(replies[::3], replies[1::3], replies[2::3], strict=True):
+            for fields, order, losses in zip(replies[::3], replies[1::3], replies[2::3], strict=True):
+                raw, total, is_open = fields
                 if raw is not None:
                     alone = frozenset(int(index) for index, count in losses.items() if int(count) >= LOSSES_MAX - 1)
-                    jobs.append(ActiveJob(decode(raw, Submission), frozenset(map(int, order)), alone))
+                    settled = frozenset(map(int, order))
+                    job = decode(raw, Submission)
+                    jobs.append(ActiveJob(job, settled, alone, int(total), is_open is not None))
         return jobs
 
     @property

@@ -8,7 +8,18 @@ from tenfold.contract.codec import decode
 from tenfold.contract.records import Submission
 from tenfold.contract.states import JobState
 
-JOB_FIELDS = ("submission", "state", "total", "done", "failed", "level", "started_ms", "finished_ms", "results_gone")
+JOB_FIELDS = (
+    "submission",
+    "state",
+    "total",
+    "done",
+    "failed",
+    "level",
+    "started_ms",
+    "finished_ms",
+    "results_gone",
+    "open",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,7 @@ class JobView:
         done: images with a result. failed: images with an error of their own.
         level: the level it is served at, None before the scheduler has seen it.
         results_gone: its results were dropped early to bound memory.
+        open: more images may be added to it.
     """
 
     submission: Submission
@@ -30,6 +42,7 @@ class JobView:
     started_ms: float | None
     finished_ms: float | None
     results_gone: bool
+    open: bool = False
 
     @property
     def age(self) -> tuple[float, str]:
@@ -39,7 +52,7 @@ class JobView:
     @classmethod
     def of(cls, fields: list[bytes | None]) -> JobView | None:
         """From the values of :data:`JOB_FIELDS`, or None where there is no job."""
-        submission, state, total, done, failed, level, started, finished, gone = fields
+        submission, state, total, done, failed, level, started, finished, gone, is_open = fields
         if submission is None or state is None:
             return None
         return cls(
@@ -52,4 +65,5 @@ class JobView:
             None if started is None else float(started),
             None if finished is None else float(finished),
             gone is not None,
+            is_open is not None,
         )

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from scheduler.core import Core, CoreConfig
+from scheduler.core.decisions import Decision, ExpireJob
 from scheduler.core.events import BatchRestored, CoreEvent, JobRestored, TimePassed
 from scheduler.simulate.engine import LANE, Arrival, Engine
 from scheduler.simulate.model_worker import Device, ModelWorker
 from scheduler.simulate.truth import TrueJob
-from tenfold.contract.events import BatchLost, WireEvent, WorkerJoined, WorkerLeft
+from tenfold.contract.events import (
+    BatchLost,
+    JobClosed,
+    JobEnded,
+    JobExtended,
+    JobSubmitted,
+    WireEvent,
+    WorkerJoined,
+    WorkerLeft,
+)
 from tenfold.contract.records import Priority
 from tests.simulation.watch import Watch, require
 
@@ -40,6 +50,17 @@ class Mishaps:
     crash_on_event: float = 0.0
 
 
+@dataclass(slots=True)
+class Story:
+    """What was told of a job that grows, in order, each with when it arrives."""
+
+    told: list[tuple[float, WireEvent]] = field(default_factory=list)
+
+    @property
+    def last_ms(self) -> float:
+        return self.told[-1][0] if self.told else 0.0
+
+
 class Chaos(Engine):
     """An engine with mishaps."""
 
@@ -53,9 +74,15 @@ class Chaos(Engine):
         self.watch = Watch(self.core, prompt=self.prompt)
         self._epoch = config.epoch
         self._dead: dict[str, ModelWorker] = {}
+        self._stories: dict[str, Story] = {}
+        self.growing: list[str] = []
 
     def tell(self, event: WireEvent) -> None:
-        """Send an event: late or twice, now and then; news of workers keeps its order."""
+        """Send an event: late or twice, now and then; news of workers, and of a job that grows, keeps its order."""
+        story = self._story(event)
+        if story is not None:
+            self._tell_in_order(event, story)
+            return
         delay_ms = self.latency_ms
         if not isinstance(event, WorkerJoined | WorkerLeft):
             if self.random.random() < self.mishaps.late:
@@ -63,6 +90,38 @@ class Chaos(Engine):
             if self.random.random() < self.mishaps.doubled:
                 self.clock.after(delay_ms + self.random.uniform(0, 1000), lambda: self.deliver(event))
         self.clock.after(delay_ms, lambda: self.deliver(event))
+
+    def _story(self, event: WireEvent) -> Story | None:
+        if isinstance(event, JobSubmitted) and event.job.open:
+            return self._stories.setdefault(event.job.job_id, Story())
+        return self._stories.get(event.job_id) if isinstance(event, JobExtended | JobClosed | JobEnded) else None
+
+    def _tell_in_order(self, event: WireEvent, story: Story) -> None:
+        """Late now and then, and never before what was told of the job earlier: one stream keeps that order."""
+        late_ms = self.random.uniform(0, 400) if self.random.random() < self.mishaps.late else 0.0
+        due_ms = max(story.last_ms, self.clock.now_ms + self.latency_ms + late_ms)
+        story.told.append((due_ms, event))
+        self.clock.at(due_ms, lambda: self.deliver(event))
+
+    def _read_from(self, story: Story, place: int) -> None:
+        """Read what has come of a story once more, in its order."""
+        for due_ms, event in story.told[place:]:
+            if due_ms <= self.clock.now_ms:
+                self.deliver(event)
+
+    def _read_again(self) -> None:
+        """A new leader reads the stream from a place before some of what it has learned already."""
+        for story in self._stories.values():
+            if self.random.random() < self.mishaps.doubled:
+                self._read_from(story, self.random.randrange(len(story.told)))
+
+    def carry_out(self, decision: Decision) -> None:
+        """Do what was decided; an expiry is told on the stream, too."""
+        expires = decision.job_id if isinstance(decision, ExpireJob) else ""
+        was_final = not expires or self.truth.jobs[expires].final
+        super().carry_out(decision)
+        if expires in self._stories and not was_final:
+            self.tell(JobEnded(expires, "expired"))
 
     def deliver(self, event: CoreEvent) -> None:
         """Hand an event over; a scheduler may crash amid carrying out what follows."""
@@ -78,7 +137,12 @@ class Chaos(Engine):
         self._appoint()
 
     def deliver_again(self, event: CoreEvent) -> None:
-        """What was read and not acknowledged is read again."""
+        """What was read and not acknowledged is read again, and what came after it."""
+        for story in self._stories.values():
+            place = next((place for place, (_, told) in enumerate(story.told) if told is event), None)
+            if place is not None:
+                self.clock.after(1.0, partial(self._read_from, story, place))
+                return
         self.clock.after(1.0, lambda: self.deliver(event))
 
     def restart(self) -> None:
@@ -92,10 +156,12 @@ class Chaos(Engine):
         # Of jobs that ended before, a late or doubled submission may revive a shadow, whose batches the claim empties.
         for job_id, job in self.truth.jobs.items():
             watch.jobs[job_id] = job.submission
+            watch.totals[job_id] = len(job.items)
         self.watch = watch
         for event in self._memory():
             watch(event, self.core.handle(event, self.clock.now_ms))
         self.deliver(TimePassed())
+        self._read_again()
 
     def _memory(self) -> list[CoreEvent]:
         events: list[CoreEvent] = [WorkerJoined(worker.info) for worker in self.workers.values()]
@@ -110,7 +176,7 @@ class Chaos(Engine):
         waiting = self.truth.waiting(job)
         indexes = [index for start, stop in waiting for index in range(start, stop)]
         alone = [index for index in indexes if job.losses.get(index, 0) >= 2]
-        return JobRestored(job.submission, waiting, len(job.done_ms), alone)
+        return JobRestored(job.submission, waiting, len(job.done_ms), alone, total=len(job.items), still_open=job.open)
 
     def kill(self, name: str) -> None:
         """A worker dies; its lease runs out later, and another one takes its place."""
@@ -178,6 +244,20 @@ def random_arrival(dice: random.Random, until_ms: float, lanes: Sequence[str]) -
     )
 
 
+def let_grow(world: Chaos, arrival: Arrival, dice: random.Random) -> None:
+    """A job that is opened, gets more images at random, now and then faster than they are served, and is closed."""
+    arrival = replace(arrival, images=dice.choice([0, 0, 1, arrival.images]), open=True)
+    at_ms, job_id = arrival.at_ms, f"g{len(world.growing):06d}"
+    world.growing.append(job_id)
+    world.clock.at(at_ms, partial(world.submit, arrival, named=job_id))
+    for _ in range(dice.choice([0, 1, 3, 6])):
+        at_ms += dice.choice([0.0, 1.0, dice.uniform(0, 2000)])
+        images = dice.choice([1, 1, 4, 10, 25])
+        refused = [index for index in range(images) if dice.random() < 0.05]
+        world.clock.at(at_ms, partial(world.extend, job_id, images, refused))
+    world.clock.at(at_ms + dice.choice([0.0, dice.uniform(0, 3000)]), partial(world.close, job_id))
+
+
 def random_world(seed: int, mishaps: Mishaps, jobs: int = 25, *, models: bool = False) -> Chaos:
     """A world with workers, clients, cancels and ``mishaps``, all from ``seed``.
 
@@ -204,6 +284,9 @@ def random_world(seed: int, mishaps: Mishaps, jobs: int = 25, *, models: bool = 
     until_ms = dice.choice([500.0, 3000.0, 8000.0])
     for _ in range(jobs):
         arrival = random_arrival(dice, until_ms, lanes)
+        if dice.random() < 0.2:
+            let_grow(world, arrival, dice)
+            continue
         refused = [index for index in range(arrival.images) if dice.random() < 0.05]
         world.clock.at(arrival.at_ms, partial(world.submit, arrival, refused))
         if dice.random() < 0.15:

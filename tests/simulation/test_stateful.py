@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -24,7 +26,9 @@ from scheduler.core.events import (
     BatchRestored,
     CoreEvent,
     EndReason,
+    JobClosed,
     JobEnded,
+    JobExtended,
     JobRestored,
     JobSubmitted,
     TimePassed,
@@ -44,6 +48,7 @@ class Anything(RuleBasedStateMachine):
     """A core, the truth beside it, and every event that was ever sent, to be sent again."""
 
     jobs = Bundle("jobs")
+    growing = Bundle("growing")
     events = Bundle("events")
     held = Bundle("held")
 
@@ -84,14 +89,47 @@ class Anything(RuleBasedStateMachine):
     )
     def submit(self, client: str, count: int, priority: Priority, lane: str, patience_ms: float | None) -> str:
         """A client sends a job."""
+        return self._submit(count, client=client, priority=priority, lane=lane, patience_ms=patience_ms)
+
+    def _submit(self, count: int, *, patience_ms: float | None = None, **fields: Any) -> str:
         name = f"j{len(self.truth.jobs):04d}"
         deadline_ms = None if patience_ms is None else self.now_ms + patience_ms
-        job = submission(name, count, client=client, priority=priority, lane=lane, deadline_ms=deadline_ms)
+        job = submission(name, count, deadline_ms=deadline_ms, **fields)
         self.truth.accept(job)
         self.tell(JobSubmitted(job))
         return name
 
-    @rule(target=events, job=jobs)
+    @rule(
+        target=growing,
+        client=st.sampled_from(["a", "b", "c"]),
+        count=st.sampled_from([0, 0, 1, 7, 25]),
+        priority=st.sampled_from(list(Priority)),
+        patience_ms=st.one_of(st.none(), st.floats(1.0, 3000.0)),
+    )
+    def open(self, client: str, count: int, priority: Priority, patience_ms: float | None) -> str:
+        """A client sends a job that is open for more."""
+        return self._submit(count, client=client, priority=priority, patience_ms=patience_ms, open=True)
+
+    @rule(
+        target=events,
+        job=growing,
+        count=st.sampled_from([1, 2, 10, 11, 50]),
+        rejected=st.sets(st.integers(0, 10), max_size=3),
+    )
+    def extend(self, job: str, count: int, rejected: set[int]) -> object:
+        """It gets more images, some of them refused at the door, if it is open."""
+        refused = sorted(index for index in rejected if index < count)
+        first = self.truth.extend(job, count, refused, self.now_ms)
+        if first is None:
+            return multiple()
+        return self.tell(JobExtended(job, first, count, [first + index for index in refused]))
+
+    @rule(target=events, job=growing)
+    def close(self, job: str) -> object:
+        """No more follow."""
+        return self.tell(JobClosed(job)) if self.truth.close(job, self.now_ms) else multiple()
+
+    @rule(target=events, job=st.one_of(jobs, growing))
     def cancel(self, job: str) -> CoreEvent:
         """A client cancels."""
         self.truth.stop(job, JobEvent.CANCELED, self.now_ms)
@@ -171,6 +209,7 @@ class Anything(RuleBasedStateMachine):
         self.epoch += 1
         self._begin()
         self.watch.jobs = {name: job.submission for name, job in self.truth.jobs.items()}
+        self.watch.totals = {name: len(job.items) for name, job in self.truth.jobs.items()}
         for name, levels in self.alive.items():
             self.tell(WorkerJoined(worker_info(name, levels=levels)))
         for job in self.truth.jobs.values():
@@ -178,7 +217,10 @@ class Anything(RuleBasedStateMachine):
                 waiting = self.truth.waiting(job)
                 indexes = [index for start, stop in waiting for index in range(start, stop)]
                 alone = [index for index in indexes if job.losses.get(index, 0) >= 2]
-                self.tell(JobRestored(job.submission, waiting, len(job.done_ms), alone))
+                total, is_open = len(job.items), job.open
+                self.tell(
+                    JobRestored(job.submission, waiting, len(job.done_ms), alone, total=total, still_open=is_open)
+                )
         for batch in self.truth.batches.values():
             self.tell(
                 BatchRestored(

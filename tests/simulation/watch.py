@@ -18,7 +18,9 @@ from scheduler.core.events import (
     BatchLost,
     BatchRestored,
     CoreEvent,
+    JobClosed,
     JobEnded,
+    JobExtended,
     JobRestored,
     JobSubmitted,
     WorkerJoined,
@@ -62,6 +64,7 @@ class Wait:
     since_ms: float
     patience_ms: float = 0.0
     aged_ms: float = -1.0
+    idle: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +87,8 @@ class Watch:
     dispatched: dict[str, int] = field(default_factory=dict)
     waits: dict[str, Wait] = field(default_factory=dict)
     used_at_level: dict[tuple[str, int], int] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
 
     def __call__(self, event: CoreEvent, decisions: list[Decision]) -> None:
         """Check what the core said to ``event``."""
@@ -100,6 +105,7 @@ class Watch:
                 self._traced(decision, now_ms)
         if self.deep:
             self._invariants()
+        self._open_jobs_stay()
         self._nothing_left_lying(now_ms)
         if self.prompt:
             self._waits(now_ms)
@@ -108,18 +114,12 @@ class Watch:
 
     def _note(self, event: CoreEvent, now_ms: float) -> None:
         match event:
-            case JobSubmitted(job=job) if job.job_id not in self.ended and job.job_id not in self.jobs:
-                self._enter(job, now_ms)
-            case JobRestored(job=job):
-                self._enter(job, now_ms)
-                self.dispatched[job.job_id] = job.count
-                self.alone |= {(job.job_id, index) for index in event.alone}
+            case JobSubmitted() | JobRestored() | JobExtended() | JobClosed() | JobEnded():
+                self._note_job(event, now_ms)
             case BatchRestored():
                 self.batches[event.batch_id] = SeenBatch(
                     event.lane, event.level, list(event.items), event.claimed_by or "", event.dropped
                 )
-            case JobEnded(job_id=job_id):
-                self.ended.add(job_id)
             case WorkerJoined(worker=worker):
                 self.workers[worker.name] = worker
             case WorkerLeft(name=name):
@@ -131,9 +131,36 @@ class Watch:
             case _:
                 pass
 
-    def _enter(self, job: Submission, now_ms: float) -> None:
+    def _note_job(self, event: CoreEvent, now_ms: float) -> None:
+        match event:
+            case JobSubmitted(job=job) if job.job_id not in self.ended and job.job_id not in self.waits:
+                self._enter(job, now_ms, job.count, is_open=job.open)
+            case JobRestored(job=job):
+                total = job.count if event.total is None else event.total
+                self._enter(job, now_ms, total, is_open=event.still_open)
+                self.dispatched[job.job_id] = total
+                self.alone |= {(job.job_id, index) for index in event.alone}
+            case JobExtended(job_id=job_id) if job_id in self.open and event.first >= self.totals[job_id]:
+                self.totals[job_id] = event.first + event.count
+                if self.waits[job_id].idle:
+                    self.waits[job_id] = Wait(now_ms)
+            case JobClosed(job_id=job_id):
+                self.open.discard(job_id)
+            case JobEnded(job_id=job_id):
+                self._end(job_id)
+            case _:
+                pass
+
+    def _enter(self, job: Submission, now_ms: float, total: int, *, is_open: bool) -> None:
         self.jobs[job.job_id] = job
         self.waits[job.job_id] = Wait(now_ms)
+        self.totals[job.job_id] = total
+        if is_open:
+            self.open.add(job.job_id)
+
+    def _end(self, job_id: str) -> None:
+        self.ended.add(job_id)
+        self.open.discard(job_id)
 
     def _claimed(self, event: BatchClaimed, now_ms: float) -> None:
         batch = self.batches[event.batch_id]
@@ -164,6 +191,7 @@ class Watch:
             job = self.jobs[job_id]
             require(job.lane == batch.lane, "one lane", f"{job_id} is of {job.lane}, not {batch.lane}")
             require(job_id not in self.ended, "final is final", f"{job_id} ended and is dispatched")
+            require(index < self.totals[job_id], "there", f"({job_id}, {index}) is dispatched and does not exist")
             require((job_id, index) not in self.alone or size == 1, "alone", f"({job_id}, {index}) is not alone")
             last = self.dispatched.get(job_id, -1)
             self.dispatched[job_id] = max(last, index)
@@ -187,7 +215,7 @@ class Watch:
     def _expired(self, decision: ExpireJob, now_ms: float) -> None:
         deadline = self.jobs[decision.job_id].deadline_ms
         require(deadline is not None and deadline <= now_ms, "deadline", f"{decision.job_id} expired early")
-        self.ended.add(decision.job_id)
+        self._end(decision.job_id)
 
     def _traced(self, trace: Trace, now_ms: float) -> None:
         require(trace.at_ms == now_ms, "trace", "a trace of another time")
@@ -249,9 +277,21 @@ class Watch:
         except AssertionError as error:
             raise Broken("invariants", str(error)) from error
 
+    def _open_jobs_stay(self) -> None:
+        """A job that may get more images is known, at the level of its size at least; and nothing else is open."""
+        known = {job.id for job in self.core.jobs.values() if job.open}
+        require(known == self.open, "open", f"{known} are open to the core, and {self.open} are")
+        for job_id in known:
+            job = self.core.jobs[job_id]
+            priority = self.jobs[job_id].priority
+            least = self.core.config.entry_level(priority, self.totals[job_id])
+            require(job.level >= least, "level of an open job", f"{job_id} is at {job.level}, its size's is {least}")
+            idle = not job.outstanding and not job.aged
+            require(not idle or job.queue is None, "idle keeps no place", f"{job_id} stands in a queue with nothing")
+
     def _nothing_left_lying(self, now_ms: float) -> None:
         """No worker idles beside work that it could do, beyond the tick; no full batch waits beside a credit."""
-        if self.core._restoring:
+        if self.core.restoring:
             return
         for pool in self.core.pools.values():
             for job in (job for job in self.core.jobs.values() if job.pool == pool.name):
@@ -293,7 +333,8 @@ class Watch:
         """A job goes no longer than its patience without a start or a turn at level 0."""
         for job in self.core.jobs.values():
             wait = self.waits[job.id]
-            if not job.unstarted or job.urgent:
+            wait.idle = not job.unstarted
+            if wait.idle or job.urgent:
                 wait.patience_ms = 0.0
                 continue
             turn_ms = job.turn_ms

@@ -2,15 +2,26 @@
 -- The server is one node (RQ itself is not for Cluster), so a key need not be declared to be reached.
 local FINAL = {succeeded = true, failed = true, canceled = true, expired = true}
 
+-- less: lowers one of the admission counters; at nothing it is gone. O(1).
+local function less(queued, field, by)
+  if by ~= 0 and redis.call('HINCRBY', queued, field, -by) <= 0 then redis.call('HDEL', queued, field) end
+end
+
 -- leave_queue: takes items and bytes off the admission counters, in total and of the client. O(1).
 local function leave_queue(queued, client, items, bytes)
-  local function less(field, by)
-    if by ~= 0 and redis.call('HINCRBY', queued, field, -by) <= 0 then redis.call('HDEL', queued, field) end
-  end
-  less('items', items)
-  less('bytes', bytes)
-  less('items:' .. client, items)
-  less('bytes:' .. client, bytes)
+  less(queued, 'items', items)
+  less(queued, 'bytes', bytes)
+  less(queued, 'items:' .. client, items)
+  less(queued, 'bytes:' .. client, bytes)
+end
+
+-- close_job: nothing more is added to an open job. Returns whether it was open. k: {job_prefix, queued, open}. O(log open jobs).
+local function close_job(k, id)
+  local key = k.job_prefix .. id
+  if redis.call('HDEL', key, 'open') == 0 then return false end
+  redis.call('ZREM', k.open, id)
+  less(k.queued, 'open:' .. redis.call('HGET', key, 'client'), 1)
+  return true
 end
 
 -- end_job: makes a job final, gives its keys their lifetime and tells who waits. k: {job_prefix, active, finished, queued, changed}. O(1).
@@ -22,17 +33,17 @@ local function end_job(k, id, state, now)
   redis.call('HSET', key, 'state', state, 'finished_ms', int(now), 'bytes_left', 0)
   redis.call('ZREM', k.active, id)
   redis.call('ZADD', k.finished, int(now), id .. ' ' .. f[1] .. ' ' .. f[6])
-  for _, part in ipairs({'', ':items', ':results', ':order', ':trace', ':losses'}) do
+  for _, part in ipairs({'', ':items', ':results', ':order', ':trace', ':losses', ':parts'}) do
     redis.call('EXPIRE', key .. part, f[7])
   end
   redis.call('PUBLISH', k.changed, id)
 end
 
--- settle: makes the job final if its last item is. Returns true if it did.
+-- settle: makes the job final if its last item is and no more can come. Returns true if it did.
 local function settle(k, id, now)
-  local f = redis.call('HMGET', k.job_prefix .. id, 'total', 'done', 'failed')
+  local f = redis.call('HMGET', k.job_prefix .. id, 'total', 'done', 'failed', 'open')
   local done, failed = tonumber(f[2]), tonumber(f[3])
-  if done + failed < tonumber(f[1]) then return false end
+  if f[4] or done + failed < tonumber(f[1]) then return false end
   end_job(k, id, done > 0 and 'succeeded' or 'failed', now)
   return true
 end

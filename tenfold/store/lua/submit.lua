@@ -1,31 +1,28 @@
 -- @include _clock
 -- @include _job
--- Accepts a job whose images have all arrived: one step, whatever its size (rule 11 decides here).
+-- @include _arrival
+-- Accepts a job whose images have all arrived: one step, whatever its size (rule 11 decides here). An open one may have none yet.
 -- KEYS  1 job  2 results  3 order  4 jobs  5 jobs of the client  6 active  7 events  8 queued  9 uploads  10 upload  11 finished
---       12 changed  13 job prefix  14 totals  15 idempotency key, or the job again where there is none
+--       12 changed  13 job prefix  14 totals  15 idempotency key, or the job again where there is none  16 open jobs
 -- ARGV  1 now or ''  2 job id  3 client  4 total  5 bytes  6 submission  7 event  8 items max  9 bytes max  10 items max of a client
 --       11 bytes max of a client  12 lifetime of results, s  13 fingerprint of the request, '' where it has no idempotency key
---       14… pairs of (index, result) of images that were rejected
--- Returns {'ok', state} | {'exists'} | {'abandoned'} | {'full', items, bytes} | {'client_full', items, bytes}
+--       14 '1' where it is open, else ''  15 open jobs max of a client  16… pairs of (index, result) of images that were rejected
+-- Returns {'ok', state} | {'exists'} | {'abandoned'} | {'full', items, bytes} | {'client_full', items, bytes} | {'too_many_open', jobs}
 -- O(rejected)
 local now = now_ms(ARGV[1])
 local id, client, total, bytes = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local open = ARGV[14] == '1'
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
 if not redis.call('ZSCORE', KEYS[9], id) then return {'abandoned'} end
-local q = redis.call('HMGET', KEYS[8], 'items', 'bytes', 'items:' .. client, 'bytes:' .. client)
-for i = 1, 4 do q[i] = tonumber(q[i] or 0) end
-if q[3] + total > tonumber(ARGV[10]) or q[4] + bytes > tonumber(ARGV[11]) then return {'client_full', q[3], q[4]} end
-if q[1] + total > tonumber(ARGV[8]) or q[2] + bytes > tonumber(ARGV[9]) then return {'full', q[1], q[2]} end
-local rejected, rejected_bytes = 0, 0
-for i = 14, #ARGV, 2 do
-  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
-  redis.call('RPUSH', KEYS[3], ARGV[i])
-  rejected = rejected + 1
-  rejected_bytes = rejected_bytes + #ARGV[i + 1]
+local refusal = no_room(KEYS[8], client, total, bytes, {ARGV[8], ARGV[9], ARGV[10], ARGV[11]})
+if refusal then return refusal end
+if open then
+  local others = tonumber(redis.call('HGET', KEYS[8], 'open:' .. client) or 0)
+  if others >= tonumber(ARGV[15]) then return {'too_many_open', others} end
 end
-redis.call('HSET', KEYS[1], 'submission', ARGV[6], 'client', client, 'state', 'queued', 'total', total, 'done', 0, 'failed', rejected,
+local rejected, rejected_bytes = write_refused({results = KEYS[2], order = KEYS[3], totals = KEYS[14]}, ARGV, 16, 0)
+redis.call('HSET', KEYS[1], 'submission', ARGV[6], 'client', client, 'state', 'queued', 'total', total, 'done', 0, 'failed', #rejected,
   'bytes_left', bytes, 'result_bytes', rejected_bytes, 'submitted_ms', int(now), 'ttl_s', ARGV[12])
-if rejected_bytes > 0 then redis.call('HINCRBY', KEYS[14], 'result_bytes', rejected_bytes) end
 if ARGV[13] ~= '' then
   redis.call('HSET', KEYS[15], 'fingerprint', ARGV[13])
   redis.call('PUBLISH', KEYS[12], id)
@@ -34,12 +31,14 @@ redis.call('ZADD', KEYS[4], int(now), id)
 redis.call('ZADD', KEYS[5], int(now), id)
 redis.call('ZREM', KEYS[9], id)
 redis.call('DEL', KEYS[10])
-local waiting = total - rejected
-if waiting > 0 then
-  redis.call('HINCRBY', KEYS[8], 'items', waiting)
-  redis.call('HINCRBY', KEYS[8], 'bytes', bytes)
-  redis.call('HINCRBY', KEYS[8], 'items:' .. client, waiting)
-  redis.call('HINCRBY', KEYS[8], 'bytes:' .. client, bytes)
+if open then
+  redis.call('HSET', KEYS[1], 'open', 1)
+  redis.call('HINCRBY', KEYS[8], 'open:' .. client, 1)
+  redis.call('ZADD', KEYS[16], int(now), id)
+end
+local waiting = total - #rejected
+join_queue(KEYS[8], client, waiting, bytes)
+if waiting > 0 or open then
   redis.call('ZADD', KEYS[6], int(now), id)
   redis.call('XADD', KEYS[7], '*', 'e', ARGV[7])
   return {'ok', 'queued'}

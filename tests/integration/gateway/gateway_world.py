@@ -6,7 +6,7 @@ import dataclasses
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -18,7 +18,7 @@ from PIL import Image
 
 from gateway.app import create_app
 from scheduler.dispatch import Dispatcher
-from tenfold.contract.events import BatchEnded, JobSubmitted
+from tenfold.contract.events import BatchEnded, JobExtended, JobSubmitted
 from tenfold.contract.records import (
     POOL,
     BatchRecord,
@@ -99,16 +99,19 @@ class Backend:
                 last = place
                 if isinstance(event, JobSubmitted):
                     self.jobs.append(event.job)
-                    self._serve(event)
+                    self._serve(event.job, range(event.job.count), event.rejected)
+                elif isinstance(event, JobExtended):
+                    job = next(job for job in self.jobs if job.job_id == event.job_id)
+                    self._serve(job, range(event.first, event.first + event.count), event.rejected)
 
-    def _serve(self, event: JobSubmitted) -> None:
-        indexes = [i for i in range(event.job.count) if i not in set(event.rejected)]
+    def _serve(self, job: Submission, added: Sequence[int], rejected: Sequence[int]) -> None:
+        indexes = [i for i in added if i not in set(rejected)]
         for start in range(0, len(indexes), 10):
             while not self.let.wait(0.05):
                 self.scheduler.lead(self.token)
                 if self.stopping:
                     return
-            self._batch(event.job, indexes[start : start + 10])
+            self._batch(job, indexes[start : start + 10])
 
     def _batch(self, job: Submission, indexes: list[int]) -> None:
         self.batches += 1

@@ -23,7 +23,7 @@ from tenfold.contract.records import (
 from tenfold.contract.states import JobState
 from tenfold.store.connection import connect, connect_async
 from tenfold.store.event_reader import EventReader
-from tenfold.store.gateway_store import Bounds, GatewayStore, UploadStep
+from tenfold.store.gateway_store import ArrivedPart, Bounds, GatewayStore, UploadStep
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.worker_store import Claim, WorkerStore
@@ -66,8 +66,11 @@ class World:
         client: str = "c",
         rejected: Mapping[int, ItemResult] | None = None,
         deadline_ms: float | None = None,
+        is_open: bool = False,
     ) -> JobState:
-        job = Submission(job_id, client, "toy", 64, POOL, LANE, count, count * 3, 1_000.0, deadline_ms=deadline_ms)
+        job = Submission(
+            job_id, client, "toy", 64, POOL, LANE, count, count * 3, 1_000.0, deadline_ms=deadline_ms, open=is_open
+        )
         return asyncio.run(self._submit(job, rejected or {}))
 
     async def _submit(self, job: Submission, rejected: Mapping[int, ItemResult]) -> JobState:
@@ -81,12 +84,30 @@ class World:
                 await store.write_upload(step, now_ms)
             return await store.submit(job, rejected, self.idempotency)
 
+    def extend(
+        self, job_id: str, upload_id: str, count: int, *, rejected: Mapping[int, ItemResult] | None = None
+    ) -> int:
+        """A part of ``count`` images of three bytes, whose names begin with the upload's; the first's index."""
+        pieces = [(index, 0, b"%d%02d" % (len(upload_id) % 10, index % 100)) for index in range(count)]
+        metas = [ItemMeta(f"{upload_id}-{index}.jpg", 3) for index in range(count)]
+        step = UploadStep(upload_id, "c", first=True, images=count, pieces=pieces, metas=metas, extends=job_id)
+        self.ask("write_upload", step, self.now_ms())
+        for index in rejected or {}:
+            self.ask("drop_image", upload_id, index)
+        stored = 3 * (count - len(rejected or {}))
+        part = ArrivedPart(upload_id, count, stored)
+        return int(self.ask("extend", job_id, part, rejected or {}, self.idempotency))
+
+    def now_ms(self) -> float:
+        seconds, micros = self.client.time()
+        return float(seconds * 1000 + micros / 1000)
+
     def ask(self, verb: str, *args: Any, **named: Any) -> Any:
         """Call an asynchronous verb of the gateway's store."""
 
         async def run() -> Any:
             async with connect_async(self.url) as client:
-                store = GatewayStore(client, self.keys, self.bounds, result_ttl_s=100)
+                store = GatewayStore(client, self.keys, self.bounds, 100, self.fsync_within_ms)
                 return await getattr(store, verb)(*args, **named)
 
         return asyncio.run(run())

@@ -13,7 +13,9 @@ from scheduler.core.events import (
     BatchLost,
     CoreEvent,
     EndReason,
+    JobClosed,
     JobEnded,
+    JobExtended,
     JobSubmitted,
     TimePassed,
     WorkerJoined,
@@ -108,6 +110,14 @@ class Scene:
     def jobs(self, *submissions: Submission) -> list[Decision]:
         """Several jobs are read at once."""
         return self.tell(*(JobSubmitted(one) for one in submissions))
+
+    def extend(self, job_id: str, first: int, count: int = 1, rejected: Sequence[int] = ()) -> list[Decision]:
+        """Images are added to an open job."""
+        return self.tell(JobExtended(job_id, first, count, list(rejected)))
+
+    def close(self, job_id: str) -> list[Decision]:
+        """No more follow."""
+        return self.tell(JobClosed(job_id))
 
     def cancel(self, job_id: str) -> list[Decision]:
         """A client cancels."""
