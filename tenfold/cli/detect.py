@@ -47,7 +47,7 @@ def detect(
     url: terminal.Url = terminal.URL,
     api_key: terminal.ApiKey = None,
 ) -> None:
-    """Find objects in pictures. Several pictures travel as one job."""
+    """Find objects in pictures. Several pictures travel as one job, many of them in parts."""
     form = "json" if as_json and form is None else form
     formats.check(form, out)
     uploads = pictures.gather(paths)
@@ -75,11 +75,14 @@ class _Asking:
         self._bar = bar
         self._drawer = drawer
         self._give_up_at_s = give_up_at_s
+        self._job: Job | None = None
+        self._taken = 0
 
     def send(self, uploads: Sequence[Upload], options: Options) -> Iterator[Part]:
         """The uploads in as few jobs as the service's limits allow, each with its results once it is over."""
         first = 0
         for images in pictures.in_jobs(uploads):
+            self._job = None
             yield self._alone(images, options) if len(uploads) == 1 else self._together(images, options, first)
             first += len(images)
 
@@ -93,11 +96,18 @@ class _Asking:
 
     def _together(self, images: list[Upload], options: Options, first: int) -> Part:
         self._bar.says(f"sending {sum(image.size for image in images) / 2**20:.1f} MiB")
-        job = self._client.submit(images, options)
-        self._bar.says(f"job {job.id[-8:]}")
-        with self._canceled_by_ctrl_c(job):
+        with self._canceled_by_ctrl_c():
+            job = self._client.submit(images, options, on_sent=lambda job, sent: self._sent(job, sent, images, first))
+            self._bar.says(f"job {job.id[-8:]}")
             results = list(self._follow(job, first))
         return Part(job.id, sorted(results, key=lambda result: result.index))
+
+    def _sent(self, job: Job, sent: int, images: Sequence[Upload], first: int) -> None:
+        self._job = job
+        self._bar.says(f"sent {sent} of {len(images)}")
+        self._bar.at_least(first + job.images.finished)
+        if sent < len(images):
+            self._left_s()
 
     def _follow(self, job: Job, first: int) -> Iterator[ImageResult]:
         now: Job | None = job
@@ -113,7 +123,8 @@ class _Asking:
     def _take(self, result: ImageResult) -> None:
         if self._drawer is not None:
             self._drawer.draw(result)
-        self._bar.advance()
+        self._taken += 1
+        self._bar.at_least(self._taken)
 
     def _left_s(self) -> float | None:
         if self._give_up_at_s is None:
@@ -124,13 +135,14 @@ class _Asking:
         return left_s
 
     @contextlib.contextmanager
-    def _canceled_by_ctrl_c(self, job: Job) -> Iterator[None]:
+    def _canceled_by_ctrl_c(self) -> Iterator[None]:
         """Nobody waits for the job any more when a person pressed Ctrl-C: let the service drop what has not started."""
         try:
             yield
         except KeyboardInterrupt:
-            with contextlib.suppress(ClientError):
-                self._client.cancel(job.id)
+            if self._job is not None:
+                with contextlib.suppress(ClientError):
+                    self._client.cancel(self._job.id)
             raise
 
 

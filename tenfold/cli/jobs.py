@@ -1,6 +1,7 @@
 """`tenfold jobs …`: batch jobs."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +9,9 @@ import typer
 
 from tenfold.cli import formats, pictures, story, terminal
 from tenfold.cli.detect import Paths, Wait, follow
-from tenfold.client import Job, Options
+from tenfold.client import Job, Options, Tenfold, Upload
 
-app = typer.Typer(help="Batch jobs: submit, look at, wait for, cancel.", no_args_is_help=True)
+app = typer.Typer(help="Batch jobs: submit, look at, wait for, close, cancel.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 STATES = ("queued", "running", "succeeded", "failed", "canceled", "expired")
@@ -40,15 +41,37 @@ def submit(
     url: terminal.Url = terminal.URL,
     api_key: terminal.ApiKey = None,
 ) -> None:
-    """Send pictures as a batch job and print its id, without waiting."""
+    """Send pictures as a batch job and print its id, without waiting for results. Many pictures travel in parts."""
     options = Options(model, conf, iou, max_detections, imgsz, priority, deadline_ms)
-    with terminal.connect(url, api_key) as client:
-        jobs = [client.submit(part, options) for part in pictures.in_jobs(pictures.gather(paths))]
+    uploads = pictures.gather(paths)
+    with terminal.connect(url, api_key) as client, terminal.bar(len(uploads)) as bar:
+        jobs = [_send(client, images, options, bar) for images in pictures.in_jobs(uploads)]
     if as_json:
         terminal.print_json({"jobs": jobs})
         return
     for job in jobs:
         print(job.id)
+
+
+def _send(client: Tenfold, images: Sequence[Upload], options: Options, bar: terminal.Bar) -> Job:
+    """Send one job's pictures; who stops that with Ctrl-C learns which job has a part of them."""
+    begun: list[tuple[Job, int]] = []
+
+    def note(job: Job, sent: int) -> None:
+        bar.says(f"sent, job {job.id[-8:]}")
+        bar.advance(sent - (begun[-1][1] if begun else 0))
+        begun.append((job, sent))
+
+    try:
+        return client.submit(images, options, on_sent=note)
+    except KeyboardInterrupt:
+        if begun:
+            job, sent = begun[-1]
+            terminal.note(
+                f"job {job.id} has {sent} of {len(images)} pictures and is open for more; "
+                f"`tenfold jobs close {job.id}` lets it end with these, `tenfold jobs cancel {job.id}` drops them"
+            )
+        raise
 
 
 @app.command("list")
@@ -114,6 +137,16 @@ def results(
 
 
 @app.command()
+def close(
+    job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
+) -> None:
+    """Say that no more pictures follow: a job that is open for more ends with what it has."""
+    with terminal.connect(url, api_key) as client:
+        job = client.close_job(job_id)
+    _show_one(job, as_json)
+
+
+@app.command()
 def cancel(
     job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:
@@ -165,7 +198,7 @@ def _show_one(job: Job, as_json: bool) -> None:
     ahead = None if job.position is None else terminal.count(job.position, "image")
     error = job.error.get("message") if isinstance(job.error, dict) else job.error
     pairs = [
-        ("state", job.state),
+        ("state", f"{job.state}, open for more" if job.open else job.state),
         ("images", terminal.images_of(job)),
         ("model", job.model),
         ("priority", job.priority),

@@ -11,9 +11,8 @@ import typer
 from tenfold.client import Upload
 from tenfold.client.uploads import PICTURE_SUFFIXES, in_folder
 
-# One body stays well under the service's limit of 256 MiB, one job under 10 000 images.
-JOB_BYTES_MAX: Final = 200 * 2**20
 JOB_IMAGES_MAX: Final = 10_000
+"""What the service takes in one job, in however many parts it comes."""
 
 
 def gather(named: Sequence[str]) -> list[Upload]:
@@ -27,17 +26,9 @@ def gather(named: Sequence[str]) -> list[Upload]:
 
 
 def in_jobs(uploads: Sequence[Upload]) -> Iterator[list[Upload]]:
-    """`uploads` in order, in as few parts as the service's limits on one job allow."""
-    part: list[Upload] = []
-    part_bytes = 0
-    for upload in uploads:
-        if part and (part_bytes + upload.size > JOB_BYTES_MAX or len(part) == JOB_IMAGES_MAX):
-            yield part
-            part, part_bytes = [], 0
-        part.append(upload)
-        part_bytes += upload.size
-    if part:
-        yield part
+    """`uploads` in order, in as few jobs as the service's limit on one allows."""
+    for start in range(0, len(uploads), JOB_IMAGES_MAX):
+        yield list(uploads[start : start + JOB_IMAGES_MAX])
 
 
 def _expand(name: str) -> Iterator[Upload]:

@@ -15,7 +15,17 @@ def tell(entry: Entry) -> str:
 def _entered(entry: Entry, detail: Entry) -> str:
     images, level = detail.get("images"), entry.get("level")
     why = "" if level == 0 else ": a large or low-priority job does not start among the most urgent"
-    return f"entered at level {level} with {_images(images)}{why}"
+    more = ", open for more" if detail.get("open") else ""
+    return f"entered at level {level} with {_images(images)}{more}{why}"
+
+
+def _extended(entry: Entry, detail: Entry) -> str:
+    return f"extended by {_images(detail.get('images'))} to {detail.get('total')}, at level {entry.get('level')}"
+
+
+def _closed(_entry: Entry, detail: Entry) -> str:
+    why = f": {detail['why']}" if detail.get("why") else ""
+    return f"closed with {_images(detail.get('images'))}{why}"
 
 
 def _batched(entry: Entry, detail: Entry) -> str:
@@ -59,6 +69,8 @@ def _held_down(entry: Entry, _detail: Entry) -> str:
 
 _WORDS: Final[dict[str, Callable[[Entry, Entry], str]]] = {
     "entered": _entered,
+    "extended": _extended,
+    "closed": _closed,
     "batched": _batched,
     "sank": _sank,
     "aged": _aged,

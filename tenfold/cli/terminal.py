@@ -101,9 +101,13 @@ class Bar:
         """What is being done."""
         self._shown.update(self._task, description=text)
 
-    def advance(self) -> None:
-        """One more image is done."""
-        self.reach(self._done + 1)
+    def advance(self, more: int) -> None:
+        """So many images more are done."""
+        self.reach(self._done + more)
+
+    def at_least(self, done: int) -> None:
+        """So many images are done, or more, as was told before."""
+        self.reach(max(done, self._done))
 
     def reach(self, done: int) -> None:
         """So many images are done."""

@@ -11,9 +11,10 @@ who waits. Errors are one tree, drawn in `tenfold.client.errors`.
 from tenfold.client.asynchronous import AsyncTenfold
 from tenfold.client.blocking import Tenfold
 from tenfold.client.connection import DEFAULT_URL
+from tenfold.client.delivery import OnSent
 from tenfold.client.errors import ApiError, Busy, ClientError, NotReachable, UnusableImage, WaitRanOut
 from tenfold.client.events import Event, Progressed, ResultCommitted, StateChanged
-from tenfold.client.records import FINAL_STATES, ImageCounts, ImageResult, Job, JobPage
+from tenfold.client.records import FINAL_STATES, Added, ImageCounts, ImageResult, Job, JobPage
 from tenfold.client.retries import Retries
 from tenfold.client.uploads import Options, Picture, Pictures, Upload
 from tenfold.contract.records import BatchInfo, Detection, ItemError, Timing
@@ -21,6 +22,7 @@ from tenfold.contract.records import BatchInfo, Detection, ItemError, Timing
 __all__ = [
     "DEFAULT_URL",
     "FINAL_STATES",
+    "Added",
     "ApiError",
     "AsyncTenfold",
     "BatchInfo",
@@ -34,6 +36,7 @@ __all__ = [
     "Job",
     "JobPage",
     "NotReachable",
+    "OnSent",
     "Options",
     "Picture",
     "Pictures",

@@ -1,5 +1,6 @@
 """`Tenfold`: the client for programs that wait."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import msgspec
 from tenfold.client import calls
 from tenfold.client.calls import Call, T
 from tenfold.client.connection import Connection
+from tenfold.client.delivery import PATIENT, Delivery, OnSent, tell_sent, until
 from tenfold.client.errors import ClientError
 from tenfold.client.events import Event, ResultCommitted, StateChanged, Trail, job_after, moment_after
 from tenfold.client.records import ImageResult, Job, JobPage
@@ -49,14 +51,46 @@ class Tenfold(Connection):
         WaitRanOut after `wait_s` (None: as long as it takes); the job then goes on.
         """
         give_up_at_s = moment_after(wait_s)
-        job = self._run(calls.detect(uploads_of(images), options, wait_s))
+        delivery = Delivery.of(uploads_of(images), options, None)
+        if delivery.is_one:
+            job = self._run(calls.detect(delivery.parts[0], options, wait_s))
+        else:
+            job = self._deliver(delivery, until(give_up_at_s))
         if job.results is not None:
             return job
         return self._finish(Trail(self.url, job.id, give_up_at_s))
 
-    def submit(self, images: Pictures, options: Options | None = None, *, idempotency_key: str | None = None) -> Job:
-        """Send images as a batch job and return at once. The same key again gives the same job."""
-        return self._run(calls.submit(uploads_of(images), options, idempotency_key))
+    def submit(
+        self,
+        images: Pictures,
+        options: Options | None = None,
+        *,
+        idempotency_key: str | None = None,
+        on_sent: OnSent | None = None,
+    ) -> Job:
+        """Send images as a batch job and return when all are sent. The same key again gives the same job.
+
+        What one request should not carry goes in parts and is computed meanwhile; where there is no room for a part, it
+        waits for some. `on_sent` hears of each part. Where sending breaks off, the job is canceled, unless
+        `idempotency_key` was given: with it, calling again sends the rest.
+        """
+        delivery = Delivery.of(uploads_of(images), options, idempotency_key)
+        return self._deliver(delivery, on_sent)
+
+    def open_job(self, options: Options | None = None, *, idempotency_key: str | None = None) -> Job:
+        """A job without an image, to which images are added until it is closed. The same key again gives the same."""
+        return self._run(calls.open_job(options, idempotency_key))
+
+    def add_images(self, job_id: str, images: Pictures, *, idempotency_key: str | None = None) -> Job:
+        """Add images to an open job, in one request; the job's `added` says which indexes they were given.
+
+        The same images under the same key again are added once. ApiError `job_closed` where the job is not open.
+        """
+        return self._run(calls.add_images(job_id, uploads_of(images), idempotency_key))
+
+    def close_job(self, job_id: str) -> Job:
+        """Say that no more images follow: the job ends with its last one. One that is closed stays as it is."""
+        return self._run(calls.close_job(job_id))
 
     def job(self, job_id: str) -> Job:
         """One job as it is now."""
@@ -129,8 +163,26 @@ class Tenfold(Connection):
             return False
         return True
 
-    def _run(self, call: Call[T], retries: Retries | None = None) -> T:
-        attempts = Attempts(self.url, call, self.retries if retries is None else retries, self._reached)
+    def _deliver(self, delivery: Delivery, on_sent: OnSent | None) -> Job:
+        if delivery.is_one:
+            job = self._run(delivery.whole())
+            tell_sent(on_sent, job, len(delivery.parts[0]))
+            return job
+        job = self._run(delivery.opening())
+        try:
+            tell_sent(on_sent, job, 0)
+            for part, sent in delivery.adding(job.id):
+                job = self._run(part, when_busy=PATIENT)
+                tell_sent(on_sent, job, sent)
+            return self._run(calls.close_job(job.id))
+        except ClientError:
+            if not delivery.is_resumable:
+                with contextlib.suppress(ClientError):
+                    self._run(calls.cancel(job.id), NONE)
+            raise
+
+    def _run(self, call: Call[T], retries: Retries | None = None, *, when_busy: Retries | None = None) -> T:
+        attempts = Attempts(self.url, call, retries or self.retries, self._reached, when_busy)
         while True:
             failed: Exception | httpx.Response
             try:

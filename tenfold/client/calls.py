@@ -82,6 +82,24 @@ def submit(images: Sequence[Upload], options: Options | None, idempotency_key: s
     return Call("POST", "/v1/jobs", Job, headers=headers, images=images, options=options, repeatable=True)
 
 
+def open_job(options: Options | None, idempotency_key: str | None) -> Call[Job]:
+    """A job without an image that is open for them."""
+    headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+    params = {**(options.fields() if options else {}), "open": "1"}
+    return Call("POST", "/v1/jobs", Job, params=params, headers=headers, repeatable=True)
+
+
+def add_images(job_id: str, images: Sequence[Upload], idempotency_key: str | None) -> Call[Job]:
+    """Images for an open job; sent again under the same key, they are added once."""
+    headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+    return Call("POST", f"/v1/jobs/{_part(job_id)}/images", Job, headers=headers, images=images, repeatable=True)
+
+
+def close_job(job_id: str) -> Call[Job]:
+    """The end of what may be added to a job."""
+    return Call("POST", f"/v1/jobs/{_part(job_id)}/close", Job, repeatable=True)
+
+
 def job(job_id: str) -> Call[Job]:
     """One job as it is now."""
     return Call("GET", f"/v1/jobs/{_part(job_id)}", Job, repeatable=True)

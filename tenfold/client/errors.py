@@ -3,7 +3,7 @@
 ClientError
 ├── NotReachable     nobody answered at the address, or the line broke and did not come back
 ├── WaitRanOut       a job takes longer than the caller wanted to wait; it goes on
-├── UnusableImage    what was given is no image that could be sent; nothing was
+├── UnusableImage    what was given is no image that could be sent; nothing was, or what was is canceled
 └── ApiError         the service refused, in its problem document's words
     └── Busy         for now: it said after how long to try again, and trying again did not help
 """

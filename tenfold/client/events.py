@@ -33,6 +33,7 @@ class Progressed(msgspec.Struct, frozen=True):
     level: int | None = None
     position: int | None = None
     eta_ms: float | None = None
+    open: bool = False
 
 
 class ResultCommitted(msgspec.Struct, frozen=True):
@@ -177,7 +178,7 @@ class Trail:
             if self._is_new(result.index):
                 yield ResultCommitted("", result)
         if before is None or before.images != job.images or before.position != job.position:
-            yield Progressed("", job.state, job.images, job.level, job.position, job.eta_ms)
+            yield Progressed("", job.state, job.images, job.level, job.position, job.eta_ms, job.open)
         if job.is_final:
             self.is_over = True
             yield StateChanged("", job)
@@ -219,5 +220,6 @@ def job_after(job: Job | None, event: Event) -> Job | None:
             level=event.level,
             position=event.position,
             eta_ms=event.eta_ms,
+            open=event.open,
         )
     return job

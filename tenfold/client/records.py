@@ -22,6 +22,13 @@ class ImageCounts(msgspec.Struct, frozen=True):
         return self.done + self.failed
 
 
+class Added(msgspec.Struct, frozen=True):
+    """Where images that were added to a job stand in it: `count` of them from the index `first` on."""
+
+    first: int
+    count: int
+
+
 class ImageResult(msgspec.Struct, frozen=True):
     """What became of one image. Either `detections` or `error` is None; boxes are in the image's own pixels."""
 
@@ -37,7 +44,10 @@ class ImageResult(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job as the service tells it; `results` is there when it was waited for."""
+    """A job as the service tells it.
+
+    `results` is there when it was waited for, `added` in the answer to images that were added to it.
+    """
 
     id: str
     state: str
@@ -52,6 +62,8 @@ class Job(msgspec.Struct, frozen=True):
     finished_at: str | None = None
     error: Any = None
     results: list[ImageResult] | None = None
+    open: bool = False
+    added: Added | None = None
 
     @property
     def is_final(self) -> bool:

@@ -1,6 +1,7 @@
 """When a request is sent again, and when it is given up: decided here, waited for by the clients."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -16,7 +17,7 @@ _PROXY_FAILED: Final = 502
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often a request is sent again, and how long all its waits together may take, seconds.
+    """How often a request is sent again, how long all its waits together may take, and each at most, seconds.
 
     Sent again is what the service refused for now (its `Retry-After` is obeyed), and what a broken line may have lost,
     where that can do no harm.
@@ -24,9 +25,28 @@ class Retries:
 
     times: int = 4
     wait_s_max: float = 60.0
+    each_s_max: float = math.inf
 
 
 NONE: Final = Retries(times=0)
+
+
+@dataclass(slots=True)
+class Spent:
+    """What is used up of some `retries`."""
+
+    retries: Retries
+    made: int = 0
+    waited_s: float = 0.0
+
+    def wait(self, wait_s: float | None, error: ClientError) -> float:
+        """The wait before one attempt more, `wait_s` seconds at most; None allows none. Raises `error` for the last."""
+        wait_s = None if wait_s is None else min(wait_s, self.retries.each_s_max)
+        if wait_s is None or self.made >= self.retries.times or self.waited_s + wait_s > self.retries.wait_s_max:
+            raise error
+        self.made += 1
+        self.waited_s += wait_s
+        return wait_s
 
 
 @dataclass(slots=True)
@@ -35,21 +55,27 @@ class Attempts:
 
     Attributes:
         was_reached: the service has answered this client before: if nobody is there now, it may be restarting.
+        when_busy: counts for what the service refuses for now, where that has a patience of its own.
     """
 
     url: str
     call: Call[Any]
     retries: Retries
     was_reached: bool
-    made: int = 0
-    waited_s: float = 0.0
+    when_busy: Retries | None = None
+    _spent: Spent = field(init=False, repr=False)
+    _spent_busy: Spent = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._spent = Spent(self.retries)
+        self._spent_busy = self._spent if self.when_busy is None else Spent(self.when_busy)
 
     def after_error(self, error: Exception) -> float:
         """Seconds until the next attempt. Raises ClientError when there is none."""
         nobody = isinstance(error, _NOBODY)
         again = not isinstance(error, _NO_ADDRESS) and not isinstance(error, httpx.TimeoutException)
         again = again and (self.was_reached if nobody else self.call.repeatable)
-        return self._wait(self._backoff_s() if again else None, as_ours(error, self.url, self.call))
+        return self._spent.wait(self._backoff_s() if again else None, as_ours(error, self.url, self.call))
 
     def after_reply(self, reply: httpx.Response) -> float | None:
         """None where the reply is the answer, else seconds until the next attempt. Raises ApiError."""
@@ -57,19 +83,12 @@ class Attempts:
             return None
         refused = refusal(reply)
         if isinstance(refused, Busy):
-            return self._wait(refused.retry_after_s, refused)
+            return self._spent_busy.wait(refused.retry_after_s, refused)
         failed_on_its_way = reply.status_code == _PROXY_FAILED and self.call.repeatable
-        return self._wait(self._backoff_s() if failed_on_its_way else None, refused)
+        return self._spent.wait(self._backoff_s() if failed_on_its_way else None, refused)
 
     def _backoff_s(self) -> float:
-        return FIRST_WAIT_S * float(2**self.made)
-
-    def _wait(self, wait_s: float | None, error: ClientError) -> float:
-        if wait_s is None or self.made >= self.retries.times or self.waited_s + wait_s > self.retries.wait_s_max:
-            raise error
-        self.made += 1
-        self.waited_s += wait_s
-        return wait_s
+        return FIRST_WAIT_S * float(2**self._spent.made)
 
 
 def as_ours(error: Exception, url: str, call: Call[Any]) -> ClientError:

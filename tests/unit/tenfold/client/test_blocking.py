@@ -38,11 +38,11 @@ def test_detect_sends_bytes_and_files_and_reads_boxes(service: CannedService, cl
 
 
 def test_many_files_need_one_descriptor(service: CannedService, client: Tenfold, tmp_path: Path) -> None:
-    """A job of more files than a process may have open is sent all the same."""
-    service.reply("POST", "/v1/jobs", job("queued", total=3000, done=0), status=202)
+    """A request with more files than a process may have open is sent all the same."""
+    service.reply("POST", "/v1/jobs/j1/images", job("queued", total=3000, done=0, open=True), status=202)
     path = tmp_path / "a.png"
     path.write_bytes(b"0123456789")
-    client.submit([Upload(f"{n}.png", path) for n in range(3000)])
+    client.add_images("j1", [Upload(f"{n}.png", path) for n in range(3000)])
     assert service.asked[0].body.count(b"0123456789") == 3000
 
 
