@@ -172,11 +172,53 @@ def _rejected() -> None:
     require(indexes == [0, 2, 4], "rejected", f"{indexes} were dispatched")
 
 
+def _open_jobs() -> None:
+    scene = Scene()
+    scene.worker()
+    scene.job("j", 5, open=True)
+    scene.run_one()
+    require("j" in scene.core.jobs, "open", "it ended while it was open")
+    scene.extend("j", 5, 5)
+    scene.extend("j", 5, 5)
+    items = scene.run_one().items
+    require(items == [("j", k) for k in range(5, 10)], "extension", f"{items} go after an extension told twice")
+    require(not scene.queue, "extension", f"{scene.queue} go, too")
+    scene.close("j")
+    require("j" not in scene.core.jobs, "close", "it is closed and done, and stays")
+
+
+def _growing() -> None:
+    scene = Scene()
+    scene.worker()
+    levels = []
+    for index in range(0, 100, 5):
+        if index:
+            scene.extend("j", index, 5)
+        else:
+            scene.job("j", 5, open=True)
+        levels.append(scene.run_one().level)
+    require(levels == [0] * 2 + [1] * 10 + [2] * 8, "level of an open job", f"{levels}: it grows by five")
+
+
+def _idle_open_job() -> None:
+    scene = Scene()
+    scene.worker()
+    scene.learn(5.0, 20.0)
+    scene.job("idle", 0, client="a", open=True)
+    scene.job("busy", 2000, client="b")
+    for _ in range(50):
+        scene.run_one()
+    scene.extend("idle", 0, 1000)
+    served = [jobs_of(scene.run_one())[0] for _ in range(20)]
+    require(served.count("busy") >= 8, "idle while open", f"{served.count('idle')} of 20 batches went to who was idle")
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     check.__name__: check
     for check in (
         _turns, _strict_order, _overtaking, _hand_back, _allotment, _entry, _filling,
         _client_share, _least_served, _idle_time, _one_turn, _rejected, _alone, _workers,
+        _open_jobs, _growing, _idle_open_job,
     )
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from scheduler.core.config import CoreConfig
 from scheduler.core.core import Core
 from scheduler.core.cost import CostCurve
 from scheduler.core.credits import Credits
-from scheduler.core.events import BatchLost
+from scheduler.core.events import BatchLost, JobExtended
 from scheduler.core.jobs import Job
 from scheduler.core.least_served import LeastServed
 from scheduler.core.pool import Pool
@@ -23,6 +23,7 @@ from scheduler.core.virtual_time import VirtualTime
 from tests.simulation.battery import caught
 
 fill, lost = Batching._fill, Core._batch_lost
+extended = Core._job_extended
 
 
 def _nothing(*_args: object, **_fields: object) -> None:
@@ -93,6 +94,31 @@ def _first_comer(self: LeastServed, lane: str) -> Job | None:
     return next((self.job_of(client, lane) for client in self.clients(lane)), None)
 
 
+def _extends_again(self: Core, event: JobExtended) -> None:
+    job = self.jobs.get(event.job_id)
+    if job is not None:
+        extended(self, JobExtended(event.job_id, job.count, event.count, []))
+
+
+def _keeps_its_level(self: Core, job: Job, ranges: list[tuple[int, int]], items: int) -> None:
+    job.outstanding += items
+    self._pool(job.pool).extend(job, ranges, level=job.level)
+
+
+def _banks(self: Pool, job: Job, ranges: list[tuple[int, int]], *, level: int) -> None:
+    self.remove(job)
+    job.waiting.add(ranges)
+    job.level = level
+    self.place(job, again=True)
+
+
+def _ends_while_open(self: Core, job: Job, items: int) -> None:
+    if items and job.outstanding:
+        job.outstanding -= items
+        if not job.outstanding:
+            self._finish(job)
+
+
 FAULTS: dict[str, tuple[object, str, Callable[..., Any], str]] = {
     "a batch takes one too many": (Batching, "_fill", _overfull, "batch size"),
     "lanes mix": (Batching, "_fill", _mixing, "one lane"),
@@ -125,6 +151,11 @@ FAULTS: dict[str, tuple[object, str, Callable[..., Any], str]] = {
     "deadlines pass": (Core, "_expire", _nothing, "deadline"),
     "rejected images are scheduled": (core_module, "without", lambda count, _rejected: [(0, count)], "rejected"),
     "what comes back is counted wrong": (ranges.Ranges, "put_back", _nothing, "invariants"),
+    "an extension read twice is two": (Core, "_job_extended", _extends_again, "extension"),
+    "a growing job keeps its level": (Core, "_add_items", _keeps_its_level, "level of an open job"),
+    "an open job ends with what it has": (Core, "_settle_items", _ends_while_open, "open"),
+    "a close is not heard": (Core, "_job_closed", _nothing, "close"),
+    "idle while open is banked": (Pool, "extend", _banks, "idle while open"),
     "restored batches are ignored": (Core, "_batch_restored", _nothing, "credits"),
 }
 

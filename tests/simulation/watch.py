@@ -188,9 +188,9 @@ class Watch:
         size = len(batch.items)
         require(1 <= size <= self.core.config.batch_size, "batch size", f"{batch.batch_id} has {size} items")
         for job_id, index in batch.items:
+            require(job_id not in self.ended, "final is final", f"{job_id} ended and is dispatched")
             job = self.jobs[job_id]
             require(job.lane == batch.lane, "one lane", f"{job_id} is of {job.lane}, not {batch.lane}")
-            require(job_id not in self.ended, "final is final", f"{job_id} ended and is dispatched")
             require(index < self.totals[job_id], "there", f"({job_id}, {index}) is dispatched and does not exist")
             require((job_id, index) not in self.alone or size == 1, "alone", f"({job_id}, {index}) is not alone")
             last = self.dispatched.get(job_id, -1)
