@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from redis.exceptions import RedisError
@@ -36,9 +37,22 @@ class NotTheSame(ValueError):
     """What was loaded cannot stand in for what serves."""
 
 
+class Maker(Protocol):
+    """What a model is loaded by."""
+
+    def version(self, source: str) -> str:
+        """What would be loaded now."""
+
+    def make(self, source: str) -> Resident:
+        """Load it."""
+
+    def warm(self, resident: Resident) -> None:
+        """Run it once in every shape that is dear the first time; raise what it raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class Making:
-    """How a model is loaded: by its source, and then run once in every shape that is dear the first time.
+    """Loads models by their sources.
 
     Attributes:
         batch_size: of the batches that will come.
@@ -69,16 +83,18 @@ class Reloading:
         seen: the requests that were there before the models were loaded, by model.
         swap: puts a model in the place of the one of its name; called by ``settle``.
         rejoin: announces what is held now; called from the thread.
+        look_each_s: how often to look for a request.
     """
 
     def __init__(
         self,
         store: WorkerStore,
         residents: Residents,
-        making: Making,
+        making: Maker,
         seen: Mapping[str, str],
         swap: Callable[[Resident], None],
         rejoin: Callable[[Sequence[ModelInfo]], None],
+        look_each_s: float = LOOK_EACH_S,
     ) -> None:
         self._store = store
         self._residents = residents
@@ -86,6 +102,7 @@ class Reloading:
         self._seen = dict(seen)
         self._swap = swap
         self._rejoin = rejoin
+        self._look_each_s = look_each_s
         self._offered: Resident | None = None
         self._taken = threading.Event()
         self._calm = threading.Event()
@@ -117,7 +134,7 @@ class Reloading:
     def _run(self) -> None:
         calm_torch()
         self._calm.set()
-        while not self._ending.wait(LOOK_EACH_S):
+        while not self._ending.wait(self._look_each_s):
             try:
                 self.look()
             except RedisError as error:

@@ -25,11 +25,13 @@ class Turn:
         since_ms: when the wait began.
         patience_ms: A.
         rounds: turns of the level-0 ring until it is served: its own client's level-0 jobs ahead of it, and its own.
-        clients: the most clients that the level-0 ring had meanwhile; ``workers`` the fewest that served level 0.
+        clients: the most clients that the level-0 ring had meanwhile; ``workers`` the fewest that served level 0 of
+            its lane.
         extra: batches that went ahead out of turn: returned after a loss, run alone, or cut short by a promotion.
     """
 
     since_ms: float
+    lane: str
     patience_ms: float
     rounds: int
     clients: int
@@ -54,6 +56,7 @@ class StarvationBound:
     Attributes:
         device: what the workers cost; ``slowest`` times that at most.
         latency_ms: the longest that a message takes.
+        lanes: how many lanes there are.
         gaps: every wait of an aged job that ended, with its bound.
         longest: the longest wait of any job that ended.
     """
@@ -62,6 +65,7 @@ class StarvationBound:
     device: Device
     latency_ms: float
     slowest: float = 1.0
+    lanes: int = 1
     gaps: list[Gap] = field(default_factory=list)
     longest: Gap | None = None
     _since: dict[str, float] = field(default_factory=dict)
@@ -103,16 +107,16 @@ class StarvationBound:
         seat = job.client.seats[0]
         ahead = sum(len(queue.exempt) + len(queue.plain) for queue in seat.queues.values())
         patience_ms = max(self.core.config.boost_after_ms, 2 * job.turn_ms)
-        self._turns.setdefault(job_id, Turn(job.wait_since_ms, patience_ms, max(1, ahead), 1, self._workers(job.pool)))
+        turn = Turn(job.wait_since_ms, job.lane, patience_ms, max(1, ahead), 1, self._workers(job.pool, job.lane))
+        self._turns.setdefault(job_id, turn)
 
-    def _workers(self, pool: str) -> int:
-        workers = self.core.pools[pool].credits.workers.values()
-        return max(1, sum(0 in worker.info.levels for worker in workers))
+    def _workers(self, pool: str, lane: str) -> int:
+        return max(1, self.core.pools[pool].credits.serving(lane, 0))
 
     def _update(self, turn: Turn) -> None:
         for pool in self.core.pools.values():
             turn.clients = max(turn.clients, len(pool.rings[0]))
-            turn.workers = min(turn.workers, self._workers(pool.name))
+            turn.workers = min(turn.workers, self._workers(pool.name, turn.lane))
 
     def _claimed(self, event: BatchClaimed, now_ms: float) -> None:
         items = self._items.pop(event.batch_id, ())
@@ -133,7 +137,8 @@ class StarvationBound:
         """A + T + F for a turn."""
         config = self.core.config
         batch_ms = self.device.cost_ms(config.batch_size) * self.slowest + self.device.claim_ms
-        a_turn = ceil(config.quantum / config.batch_size)
+        # Over several lanes a client's turn may be spread over as many batches as it has images.
+        a_turn = ceil(config.quantum / config.batch_size) if self.lanes == 1 else config.quantum
         ahead = turn.rounds * turn.clients * a_turn - 1 + 2 * turn.extra
         waiting_ms = ahead * batch_ms / turn.workers
         prefetched = 1 if self.device.cost_ms(1) < self.device.overlap_below_ms else 0

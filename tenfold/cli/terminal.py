@@ -131,8 +131,7 @@ def examples(*lines: str) -> str:
 
 def note(text: str) -> None:
     """A line for people, beside whatever else is shown."""
-    # Not broken into lines: what it tells to type is to be copied.
-    people().print(f"tenfold: {text}", style="yellow", markup=False, soft_wrap=True)
+    people().print(f"tenfold: {text}", style="yellow", markup=False)
 
 
 def count(number: int, what: str) -> str:

@@ -1,6 +1,7 @@
 """Rule 8's bound: no job goes longer than A + T + F without a start, whatever else arrives."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -10,7 +11,7 @@ from scheduler.simulate.engine import LANE
 from scheduler.simulate.figures import play
 from scheduler.simulate.model_worker import Device
 from scheduler.simulate.workloads import overload
-from tests.simulation.chaos import LEASE_MS, Chaos, Mishaps, random_arrival
+from tests.simulation.chaos import LEASE_MS, MODELS, Chaos, Mishaps, random_arrival, random_groups
 from tests.unit.scheduler.core.scene import HIGH, LOW, Scene, jobs_of, submission
 
 SEEDS = 40
@@ -18,7 +19,7 @@ SEEDS_SOAKED = 2000
 SLOWEST = 1.2
 
 
-def _world(seed: int, deaths: int) -> tuple[Chaos, StarvationBound]:
+def _world(seed: int, deaths: int, lanes: Sequence[str] = (LANE,)) -> tuple[Chaos, StarvationBound]:
     dice = random.Random(seed)
     config = CoreConfig(
         epoch=1,
@@ -28,7 +29,7 @@ def _world(seed: int, deaths: int) -> tuple[Chaos, StarvationBound]:
     )
     world = Chaos(config, seed, Mishaps())
     device = Device(dice.choice([1.0, 5.0]), dice.choice([2.0, 20.0]), overlap_below_ms=dice.choice([0.0, 30.0]))
-    bound = StarvationBound(world.core, device, world.latency_ms, slowest=SLOWEST)
+    bound = StarvationBound(world.core, device, world.latency_ms, slowest=SLOWEST, lanes=len(lanes))
     checks = world.watch
 
     def follow(event: object, decisions: list[object]) -> None:
@@ -36,11 +37,14 @@ def _world(seed: int, deaths: int) -> tuple[Chaos, StarvationBound]:
         bound(event, decisions, world.clock.now_ms)  # type: ignore[arg-type]
 
     world.watch = follow  # type: ignore[assignment]
-    for number in range(dice.choice([2, 3]) if deaths else dice.choice([1, 1, 2])):
-        levels = [0] if number and dice.random() < 0.3 else [0, 1, 2]
-        world.add_worker(f"w{number}", device, levels=levels, jitter=lambda: dice.uniform(0.8, SLOWEST))
+    groups = [lanes] * (dice.choice([2, 3]) if deaths else dice.choice([1, 1, 2]))
+    if len(lanes) > 1:
+        groups = random_groups(dice, lanes)
+    for number, served in enumerate(groups):
+        levels = [0] if number and len(lanes) == 1 and dice.random() < 0.3 else [0, 1, 2]
+        world.add_worker(f"w{number}", device, levels=levels, lanes=served, jitter=lambda: dice.uniform(0.8, SLOWEST))
     for _ in range(60):
-        world.send([random_arrival(dice, 6000.0, [LANE])])
+        world.send([random_arrival(dice, 6000.0, list(lanes))])
     for _ in range(deaths):
         world.clock.at(dice.uniform(0, 6000.0), lambda: _kill_any(world, dice))
     return world, bound
@@ -51,10 +55,10 @@ def _kill_any(world: Chaos, dice: random.Random) -> None:
         world.kill(dice.choice(list(world.workers)))
 
 
-def _check(deaths: int, seeds: range) -> None:
+def _check(deaths: int, seeds: range, lanes: Sequence[str] = (LANE,)) -> None:
     waits = 0
     for seed in seeds:
-        world, bound = _world(seed, deaths)
+        world, bound = _world(seed, deaths, lanes)
         world.clock.run(600_000.0)
         world.settled()
         waits += len(bound.gaps)
@@ -68,6 +72,11 @@ def _check(deaths: int, seeds: range) -> None:
 def test_no_job_waits_longer_than_its_bound(deaths: int) -> None:
     """Over arbitrary arrivals, worker counts and service times, and with leases lost, every aged job starts in time."""
     _check(deaths, range(SEEDS))
+
+
+def test_the_bound_holds_for_models_with_workers_of_their_own() -> None:
+    """With two models and workers that serve one or both, an aged job counts on those that serve its lane."""
+    _check(0, range(SEEDS), MODELS[:2])
 
 
 @pytest.mark.soak

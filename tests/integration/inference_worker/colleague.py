@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inference_worker.decoders import Decoders
@@ -50,11 +50,12 @@ class Colleague:
         for images in (1, 10):
             self.runner.curve(self.desk.lane).record(images, images * 10.0)
 
-    def work(self) -> int:
+    def work(self, between: Callable[[], None] = lambda: None) -> int:
         """Run what waits, until nothing does; how many batches that were."""
         count = 0
         claim = self.store.claim(computing=10)
         while claim is not None:
+            between()
             claim = self.worker._run(claim, self.runner)
             count += 1
         return count

@@ -17,12 +17,15 @@ from inference_worker.__main__ import main
 from inference_worker.choice import Choice
 from inference_worker.service import run
 from inference_worker.stopping import StopFlag
+from tenfold.contract.codec import decode, encode
 from tenfold.contract.errors import SettingsError
 from tenfold.contract.events import BatchEnded, BatchLost, EndReason
+from tenfold.contract.records import ModelInfo, ReloadOutcome, ReloadRequest, ReloadState
 from tenfold.leash import leashed
 from tenfold.redis_server import RedisServer
 from tenfold.settings import Settings
-from tests.integration.inference_worker.dispatching import Desk, picture
+from tests.integration.inference_worker.dispatching import FREE, Desk, picture
+from tests.unit.models.tiny import write_tiny
 
 SLOW = "synthetic:base_ms=0,item_ms=100"
 """Ten images take a second at level 0, and run one by one at the others."""
@@ -207,6 +210,64 @@ def test_unknown_model(redis_url: str) -> None:
     settings = Settings.load({"redis_url": redis_url, "device": "cpu", "model": "nonsense"}, environ={})
     with pytest.raises(ValueError, match="no model is named 'nonsense'"):
         run(settings, Choice(), StopFlag())
+
+
+def test_models_of_one_name(redis_url: str, tmp_path: Path) -> None:
+    """Two files of one name are refused together, with both named, before anything is served."""
+    paths = [tmp_path / folder / "best.safetensors" for folder in ("one", "two")]
+    for seed, path in enumerate(paths):
+        path.parent.mkdir()
+        write_tiny(path, seed)
+    flags = {"redis_url": redis_url, "device": "cpu", "model": [str(path) for path in paths]}
+    settings = Settings.load(flags, environ={})
+    with pytest.raises(ValueError, match=r"one/best.safetensors' and '.*two/best.safetensors' are both named 'best'"):
+        run(settings, Choice(), StopFlag())
+
+
+def test_a_worker_of_two_models_and_a_new_version(desk: Desk, start: Start, tmp_path: Path) -> None:
+    """A real process serves both models; a reload reaches it within seconds, and a broken file leaves it as it is."""
+    path = write_tiny(tmp_path / "best.safetensors", 1)
+    process = start("--model", FREE, "--model", str(path), lease_s="2")
+    pets = Desk(desk.url, model="best", size=64)
+    pets.client.set(pets.keys.leader, pets.token, ex=600)
+    old = decode(pets.client.hget(pets.keys.models, "best"), ModelInfo).version
+
+    def version_of(job: str) -> str | None:
+        pets.submit(job, [picture()])
+        pets.sequence += 1000
+        pets.dispatch_job(job)
+        until(lambda: pets.state(job) == "succeeded")
+        (result,) = pets.results(job).values()
+        assert result.batch is not None
+        return result.batch.version
+
+    def reload(name: str) -> ReloadOutcome:
+        request = ReloadRequest(name, "best", old, 0.0, [])
+        pets.client.hset(pets.keys.reloads, "best", encode(request))
+        until(lambda: _outcome(pets, name) not in {None, ReloadState.LOADING})
+        (raw,) = pets.client.hgetall(pets.keys.reload(name)).values()
+        return decode(raw, ReloadOutcome)
+
+    assert version_of("a") == old
+    write_tiny(path, 2)
+    done = reload("r1")
+    assert (done.state, done.version != old) == (ReloadState.SERVED, True)
+    assert version_of("b") == done.version
+    path.write_bytes(b"no weights")
+    assert reload("r2").state is ReloadState.FAILED
+    assert version_of("c") == done.version
+    desk.model = FREE
+    desk.submit("d", [picture()])
+    desk.dispatch_job("d")
+    until(lambda: desk.state("d") == "succeeded")
+    process.signal(signal.SIGTERM)
+    assert process.ended() == 0
+    pets.close()
+
+
+def _outcome(desk: Desk, reload_id: str) -> ReloadState | None:
+    told = [decode(raw, ReloadOutcome).state for raw in desk.client.hgetall(desk.keys.reload(reload_id)).values()]
+    return told[0] if told else None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +14,18 @@ from rq.serializers import JSONSerializer
 
 from tenfold.contract.errors import ClientQueueFull, Conflict, LeadershipLost, Unavailable
 from tenfold.contract.events import BatchClaimed, BatchEnded, BatchLost, JobEnded, JobSubmitted
-from tenfold.contract.records import POOL, ServedModel, Submission, WorkerInfo
+from tenfold.contract.records import (
+    POOL,
+    BatchRecord,
+    DetectOptions,
+    JobShare,
+    ServedModel,
+    Submission,
+    WorkerInfo,
+)
 from tenfold.contract.states import JobState
 from tenfold.store.gateway_store import Bounds
+from tenfold.store.worker_store import WorkerStore
 from tests.integration.store.store_world import LANE, World, refused
 
 QUEUE = f"tenfold:{LANE}:0"
@@ -283,6 +293,51 @@ def test_a_popped_but_unclaimed_batch_is_put_back(world: World) -> None:
     world.client.lpop(f"rq:queue:{QUEUE}")
     assert world.scheduler.requeue(world.token, "1-1", **put_back)
     assert world.worker().claim() is not None
+
+
+def test_a_doorbell_wakes_only_workers_of_its_queue(world: World) -> None:
+    """A worker of another model takes no ring, and what is left to ring is dropped with the last batch."""
+    other = WorkerStore(world.client, world.keys, "w2", [["tenfold:other@64:0"]], 5_000, 0)
+    world.submit("j", 3)
+    for number in range(3):
+        world.dispatch(f"1-{number}", ids("j", number))
+    assert not other.wait(0.01)
+    worker = world.worker()
+    assert worker.wait(0.01)
+    while worker.claim() is not None:
+        pass
+    assert not worker.wait(0.01)
+    assert not world.client.keys("tenfold:doorbell:*")
+
+
+def test_a_claim_takes_what_was_dispatched_first_of_all_lanes(world: World) -> None:
+    """A worker of two models takes batches in the order of their dispatch within a level, the higher level first."""
+    other = dispatching_to(world, "other@64")
+    world.submit("j", 4)
+    queues = [[f"tenfold:{lane}:{level}" for lane in (LANE, "other@64")] for level in range(3)]
+    worker = WorkerStore(world.client, world.keys, "w1", queues, 5_000, 0)
+    world.dispatch("1-1", ids("j", 0), level=1)
+    other("1-2", ids("j", 1), level=1)
+    world.dispatch("1-3", ids("j", 2), level=1)
+    other("1-4", ids("j", 3), level=0)
+    claims = [worker.claim() for _ in range(4)]
+    assert [(claim.batch.id, claim.place) for claim in claims if claim] == [
+        ("1-4", 0),
+        ("1-1", 1),
+        ("1-2", 1),
+        ("1-3", 1),
+    ]
+
+
+def dispatching_to(world: World, lane: str) -> Callable[..., None]:
+    """Dispatches batches of another lane."""
+
+    def dispatch(batch_id: str, items: list[tuple[str, int]], level: int) -> None:
+        shares = {job: JobShare(DetectOptions(), 1_000.0) for job, _ in items}
+        record = BatchRecord(batch_id, POOL, lane, "other", 64, level, items, shares)
+        world.dispatcher.dispatch(world.token, [record])
+
+    return dispatch
 
 
 def test_a_new_leader_finds_everything(world: World) -> None:

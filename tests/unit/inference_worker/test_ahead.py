@@ -69,6 +69,17 @@ def test_a_wrong_guess(ahead: Ahead, queue: Queue) -> None:
     assert ahead.take("b0") is None
 
 
+def test_a_forgotten_guess(ahead: Ahead, queue: Queue) -> None:
+    """What was decoded for a detector that is gone is not taken, even for the right batch; the next guess is."""
+    queue.waiting = ["b1"]
+    ahead.look()
+    ahead.forget()
+    assert ahead.take("b1") is None
+    ahead.look()
+    assert ahead.take("b1") is not None
+    ahead.forget()
+
+
 def test_nothing_to_guess(ahead: Ahead, queue: Queue) -> None:
     """An empty queue, or a Redis that does not answer, is no guess and no error."""
     ahead.look()

@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
 
+from models import registry
+from models.detector import ModelSpec
 from models.registry import UnknownModel, describe, load
 from models.synthetic import SyntheticDetector, SyntheticOptions
+from models.weights.container import read_tensors
+from models.weights.errors import WeightsError
+from tests.unit.models.tiny import write_tiny
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,43 @@ def test_a_weights_file_that_is_not_there_is_named() -> None:
     """A path to no file is refused with the path."""
     with pytest.raises(UnknownModel, match="no file gone/missing.safetensors"):
         describe("gone/missing.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (tuple(range(32, 32 * 8, 32)), "may have 6 different input sizes"),
+        ((64, 64), "different input sizes"),
+        ((8192,), "up to 4096"),
+        ((65,), "multiples of 32"),
+        ((), "at least one input size"),
+    ],
+)
+def test_a_model_has_few_sizes_that_its_stride_divides(sizes: tuple[int, ...], message: str) -> None:
+    """Each size is a lane with queues of its own."""
+    with pytest.raises(ValueError, match=message):
+        ModelSpec("m", "1", ("thing",), sizes, 32)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    """A version names the bytes that were read: what somebody writes meanwhile must not come under its name."""
+    path = write_tiny(tmp_path / "pets.safetensors", 1)
+    with pytest.raises(WeightsError, match="changed while it was read"), registry._untouched(path):
+        write_tiny(path, 2)
+    with registry._untouched(path):
+        assert load(str(path)).spec == describe(str(path))
+
+
+def test_a_model_that_serves_does_not_see_its_file_overwritten(tmp_path: Path) -> None:
+    """Weights are read into memory: writing over the file, or cutting it short, leaves the loaded network as it is."""
+    path = write_tiny(tmp_path / "pets.safetensors", 1)
+    tensors = read_tensors(path)
+    before = {name: value.clone() for name, value in tensors.items()}
+    other = write_tiny(tmp_path / "other.safetensors", 2).read_bytes()
+    with path.open("r+b") as file:
+        file.write(other)
+    path.write_bytes(b"")
+    assert all(torch.equal(before[name], value) for name, value in tensors.items())
 
 
 def test_serving_a_model_loads_no_training_code() -> None:

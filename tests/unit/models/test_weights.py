@@ -10,21 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.registry import ARCHITECTURE, describe, load, read_network
+from models.registry import describe, load, read_network
 from models.weights.container import WeightsMetadata, read_metadata, read_tensors, sha256_of, write_weights
 from models.weights.errors import WeightsError
 from models.weights.state import load_strictly, read_state_dict
-from models.yolo.config import YoloConfig
 from models.yolo.network import Yolo
-
-TINY = YoloConfig(2, widths=(8, 8, 8, 8, 8), depths=(1, 1, 1, 1), neck=(8, 8, 8), head_box=8, head_class=8, bins=4)
-METADATA = WeightsMetadata(ARCHITECTURE, TINY.to_json(), ("cat", "dog"), (64, 96), 32, "two animals")
+from tests.unit.models.tiny import METADATA, TINY, tiny
 
 
 @pytest.fixture
 def network() -> Yolo:
-    torch.manual_seed(3)
-    return Yolo(TINY)
+    return tiny(3)
 
 
 @pytest.fixture

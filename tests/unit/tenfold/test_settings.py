@@ -35,6 +35,20 @@ def test_flag_beats_variable_beats_file_beats_default(tmp_path: Path) -> None:
     assert settings.sources["model"] == "default"
 
 
+def test_several_models_are_read_from_every_source_and_written_back(tmp_path: Path) -> None:
+    """Models stand between semicolons, since commas belong to their names; flags and files list them."""
+    fast, demo = "synthetic:base_ms=1,item_ms=1", "demo"
+    assert load(tmp_path).model == (demo,)
+    assert load(tmp_path, TENFOLD_MODEL=f"{fast}; {demo}").model == (fast, demo)
+    assert load(tmp_path, {"model": [fast, demo]}).model == (fast, demo)
+    (tmp_path / "tenfold.toml").write_text(f'model = ["{demo}", "{fast}"]\n')
+    settings = load(tmp_path)
+    assert settings.model == (demo, fast)
+    assert Settings.load(environ=settings.environment(), folder=tmp_path / "empty").model == (demo, fast)
+    with pytest.raises(SettingsError, match="TENFOLD_MODEL"):
+        load(tmp_path, TENFOLD_MODEL=" ; ")
+
+
 def test_config_variable_names_another_file(tmp_path: Path) -> None:
     """TENFOLD_CONFIG points at the file to read; one that is not there is an error, not a silence."""
     other = tmp_path / "other.toml"

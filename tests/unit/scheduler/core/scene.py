@@ -165,12 +165,12 @@ class Scene:
         self.now_ms = until_ms
         return said
 
-    def learn(self, base_ms: float, item_ms: float) -> None:
+    def learn(self, base_ms: float, item_ms: float, lane: str = LANE, worker: str = "w") -> None:
         """Let the core measure a cost curve on a job that leaves no other mark."""
         self.cost = (base_ms, item_ms)
         for images in (1, 10):
-            self.job(f"measured {images}", images, client="measurer")
-            self.run_one()
+            self.job(f"measured {images}", images, client="measurer", lane=lane)
+            self.run_one(worker)
 
     def level(self, job_id: str) -> int:
         """The level at which a job is served."""
