@@ -131,7 +131,8 @@ def examples(*lines: str) -> str:
 
 def note(text: str) -> None:
     """A line for people, beside whatever else is shown."""
-    people().print(f"tenfold: {text}", style="yellow", markup=False)
+    # Not broken into lines: what it tells to type is to be copied.
+    people().print(f"tenfold: {text}", style="yellow", markup=False, soft_wrap=True)
 
 
 def count(number: int, what: str) -> str:

@@ -15,9 +15,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -33,6 +35,8 @@ WORKER_REST_S = LEASE_S + 10
 FREEZE_S = LEASE_S + 1.5
 VICTIMS = ("worker-1", "worker-2", "scheduler", "gateway", "redis")
 SENT_SIZES = (1, 1, 1, 3, 10, 25, 60)
+SENT_IN_PARTS = 0.3
+"""The part of the jobs that are opened, added to and closed."""
 SETTINGS = {
     "TENFOLD_LEASE_S": str(LEASE_S),
     "TENFOLD_KEEP_IMAGES_S": "5",
@@ -78,23 +82,50 @@ class Sender(threading.Thread):
         with httpx.Client(base_url=self.url, timeout=30) as client:
             while not self.over.is_set():
                 number += 1
-                self._until_accepted(client, f"chaos-{self.seed}-{number}", draw.choice(SENT_SIZES))
+                key = f"chaos-{self.seed}-{number}"
+                if draw.random() < SENT_IN_PARTS:
+                    self._send_in_parts(client, key, draw.choices(SENT_SIZES, k=draw.choice((1, 2, 4))))
+                else:
+                    self._send_whole(client, key, draw.choice(SENT_SIZES))
                 self.over.wait(draw.uniform(0.0, 0.3))
 
-    def _until_accepted(self, client: httpx.Client, key: str, images: int) -> None:
+    def _send_whole(self, client: httpx.Client, key: str, images: int) -> None:
+        job = self._until_accepted(client, "/v1/jobs", key, images)
+        if job:
+            self.history.accept(job["id"], images)
+
+    def _send_in_parts(self, client: httpx.Client, key: str, sizes: Sequence[int]) -> None:
+        """An open job, its parts and its close: seen through to its end, since nobody else closes it in time."""
+        job = self._until_accepted(client, "/v1/jobs?open=1", key, 0)
+        if not job:
+            return
+        at = f"/v1/jobs/{job['id']}"
+        for number, images in enumerate(sizes):
+            self._until_accepted(client, f"{at}/images", f"{key}-{number}", images, steadfast=True)
+        self._until_accepted(client, f"{at}/close", f"{key}-close", 0, steadfast=True)
+        self.history.accept(job["id"], sum(sizes))
+
+    def _until_accepted(
+        self, client: httpx.Client, path: str, key: str, images: int, *, steadfast: bool = False
+    ) -> dict[str, Any] | None:
+        """The answer once it is one; None where the run was over first, which only the ``steadfast`` do not heed."""
+        sent = files([PICTURE] * images) if images else None
         while True:
             try:
-                reply = client.post("/v1/jobs", files=files([PICTURE] * images), headers={"Idempotency-Key": key})
+                reply = client.post(path, files=sent, headers={"Idempotency-Key": key})
             except httpx.HTTPError as error:
                 self.history.answer(type(error).__name__)
             else:
                 self.history.answer(str(reply.status_code))
-                if reply.status_code == 202:
-                    self.history.accept(reply.json()["id"], images)
-                    return
+                if reply.is_success:
+                    answer: dict[str, Any] = reply.json()
+                    return answer
                 assert reply.status_code in {409, 429, 503}, reply.text
-            if self.over.wait(0.3):
-                return
+                assert reply.json()["code"] != "job_closed", reply.text
+            if self.over.wait(0.3) and not steadfast:
+                return None
+            if steadfast:
+                time.sleep(0.3)
 
 
 def strike(up: Running, history: History, seed: int, until_s: float) -> None:

@@ -113,6 +113,7 @@ def test_wrong_usage_is_status_2(args: list[str]) -> None:
         ["jobs", "results", "x"],
         ["jobs", "results", "x", "--format", "csv"],
         ["jobs", "trace", "x"],
+        ["jobs", "close", "x"],
         ["jobs", "cancel", "x"],
         ["values", "generate"],
         ["values", "show", "x"],
@@ -206,6 +207,41 @@ def test_ctrl_c_cancels_what_it_waited_for_and_is_130(service: CannedService, pi
     assert waiting.returncode == 130
     assert "Traceback" not in err
     assert service.asked[-1].method == "DELETE"
+
+
+@pytest.mark.parametrize("args", [["detect"], ["jobs", "submit"]])
+def test_ctrl_c_while_parts_are_sent(service: CannedService, picture: Path, args: list[str]) -> None:
+    """Detect cancels what it sent so far; submit leaves it and says which job has how much, and how to close it."""
+    busy = Reply({"title": "Too Many Requests", "code": "client_queue_full"}, 429, {"Retry-After": "30"})
+    service.reply("POST", "/v1/jobs", job("queued", total=0, done=0, open=True), status=202)
+    service.reply("POST", "/v1/jobs/j1/images", Reply(job("running", total=500, done=0, open=True), 202), busy)
+    service.reply("DELETE", "/v1/jobs/j1", job("canceled", total=500, done=0))
+    command = [sys.executable, "-m", "tenfold", *args, *[str(picture)] * 501, "--url", service.url]
+    sending = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(service.asked) < 3:
+        assert sending.poll() is None
+    sending.send_signal(signal.SIGINT)
+    out, err = sending.communicate(timeout=20)
+    assert sending.returncode == 130
+    assert "Traceback" not in err
+    assert out == ""
+    assert (service.asked[-1].method == "DELETE") == (args == ["detect"])
+    assert ("job j1 has 500 of 501 pictures" in err and "tenfold jobs close j1" in err) == (args != ["detect"])
+
+
+def test_a_wait_that_runs_out_while_parts_are_sent_is_124(service: CannedService, picture: Path) -> None:
+    """What was sent is canceled, since nobody would close it."""
+    service.reply("POST", "/v1/jobs", job("queued", total=0, done=0, open=True), status=202)
+    service.reply("DELETE", "/v1/jobs/j1", job("canceled", total=0, done=0))
+    assert main(["detect", *[str(picture)] * 501, "--wait", "0", "--url", service.url]) == 124
+    assert service.asked[-1].method == "DELETE"
+
+
+def test_an_open_job_can_be_closed_by_hand(service: CannedService, capsys: pytest.CaptureFixture[str]) -> None:
+    """`jobs close` shows the job as it is then."""
+    service.reply("POST", "/v1/jobs/j1/close", job("succeeded"))
+    assert main(["jobs", "close", "j1", "--url", service.url]) == 0
+    assert "succeeded" in capsys.readouterr().err
 
 
 def test_wrong_setting_stops_a_command_with_2(tmp_path: Path) -> None:
