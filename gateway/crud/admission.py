@@ -40,18 +40,19 @@ class Admission:
             )
 
     async def with_retry(self, error: RequestError) -> RequestError:
-        """``error`` with the time in which what is queued now drains, at the measured rate."""
+        """``error`` with the time in which what is in its way, else all that is queued, drains at the measured rate."""
         if error.retry_after_s is None and isinstance(error, ClientQueueFull | Unavailable):
-            error.retry_after_s = await self._retry_after_s()
+            error.retry_after_s = await self._retry_after_s(error.in_the_way)
         return error
 
-    async def _retry_after_s(self) -> float:
+    async def _retry_after_s(self, items: int | None) -> float:
         status = await self.store.status() or {}
         rate = status.get("drain_items_per_s")
         if not isinstance(rate, int | float) or rate <= 0:
             return RETRY_S_UNKNOWN
-        queued = (await self.store.queued("")).items
-        return min(RETRY_S_MAX, max(1, math.ceil(queued / rate)))
+        if items is None:
+            items = (await self.store.queued("")).items
+        return min(RETRY_S_MAX, max(1, math.ceil(items / rate)))
 
 
 def _is_full(items: int, size: int, bounds: Bounds, share: float) -> bool:

@@ -52,14 +52,27 @@ class LeadershipLost(TenfoldError):
 
 
 class RequestError(TenfoldError):
-    """A request that is refused. ``code`` is the stable word on the wire, the message is for people."""
+    """A request that is refused. ``code`` is the stable word on the wire, the message is for people.
+
+    Attributes:
+        retry_after_s: when it is worth to come back, or None.
+        in_the_way: how many queued images must be done before there is room for it, where that is known.
+    """
 
     code = "request_error"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        in_the_way: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code or type(self).code
         self.retry_after_s = retry_after_s
+        self.in_the_way = in_the_way
 
 
 class InvalidRequest(RequestError):

@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from tenfold.contract.codec import decode, encode, encode_event
-from tenfold.contract.errors import ClientQueueFull, Conflict, NotFound, TooLarge, Unavailable
+from tenfold.contract.errors import ClientQueueFull, Conflict, NotFound, RequestError, TooLarge, Unavailable
 from tenfold.contract.events import JobClosed, JobEnded, JobSubmitted
 from tenfold.contract.records import (
     ItemMeta,
@@ -91,6 +91,14 @@ class UploadStep:
     pieces: Sequence[tuple[int, int, bytes]] = ()
     metas: Sequence[ItemMeta] = ()
     extends: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Room in the queue: images, and their bytes together."""
+
+    items: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,17 +384,31 @@ class GatewayStore:
                 f"you have {reply[1]} jobs open for more images, as many as you may; close one",
                 code="too_many_open_jobs",
             )
-        if verdict == b"client_full":
-            raise ClientQueueFull(
-                f"you have {reply[1]} images ({reply[2]} bytes) queued; {count} more ({size} bytes) pass "
-                f"your bound of {int(self.bounds.items_max * self.bounds.client_share)} images"
+        if verdict in {b"client_full", b"full"}:
+            raise self._no_room(Need(count, size), Need(reply[1], reply[2]), own=verdict == b"client_full")
+
+    def _no_room(self, need: Need, queued: Need, *, own: bool) -> RequestError:
+        share = self.bounds.client_share if own else 1.0
+        bound = Need(int(self.bounds.items_max * share), int(self.bounds.bytes_max * share))
+        if need.items > bound.items or need.bytes > bound.bytes:
+            return TooLarge(
+                f"{need.items} images ({need.bytes} bytes) are more than {'you' if own else 'all'} may have queued at "
+                f"all: {bound.items} images, {bound.bytes} bytes; send them in parts",
+                code="too_many_images",
             )
-        if verdict == b"full":
-            raise Unavailable(
-                f"{reply[1]} images ({reply[2]} bytes) are queued; {count} more pass the service's bound of "
-                f"{self.bounds.items_max}",
-                code="queue_full",
+        in_the_way = _in_the_way(need, queued, bound)
+        more = f"{need.items} more ({need.bytes} bytes) pass"
+        limit = f"bound of {bound.items} images ({bound.bytes} bytes)"
+        if own:
+            return ClientQueueFull(
+                f"you have {queued.items} images ({queued.bytes} bytes) queued; {more} your {limit}",
+                in_the_way=in_the_way,
             )
+        return Unavailable(
+            f"{queued.items} images ({queued.bytes} bytes) are queued; {more} the service's {limit}",
+            code="queue_full",
+            in_the_way=in_the_way,
+        )
 
     def _require_open(self, reply: list[Any], part: ArrivedPart) -> None:
         verdict = reply[0]
@@ -564,6 +586,15 @@ def job_closed(state: JobState) -> Conflict:
     """Nothing can be added to a job that is in ``state`` and not open."""
     why = f"it is {state}" if state in FINAL_JOB_STATES else "it was closed, or never opened with open=1"
     return Conflict(f"no images can be added to this job: {why}; send them as a job of their own", code="job_closed")
+
+
+def _in_the_way(need: Need, queued: Need, bound: Need) -> int:
+    """How many queued images, of the size of all that are, must be done before ``need`` fits."""
+    items = queued.items + need.items - bound.items
+    over_bytes = queued.bytes + need.bytes - bound.bytes
+    if over_bytes > 0 and queued.bytes:
+        items = max(items, -(-over_bytes * queued.items // queued.bytes))
+    return max(1, items)
 
 
 def _pairs(rejected: Mapping[int, ItemResult]) -> list[Argument]:

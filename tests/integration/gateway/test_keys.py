@@ -97,6 +97,5 @@ def test_images_that_found_no_room_cost_no_quota(world_with: Callable[..., World
     world = world_with(api_keys=("l:limited:images/min=9",), queued_items_max=4, client_share_max=0.5)
     files = [("files", ("a.jpg", image()))] * 3
     for _ in range(4):
-        assert world.http.post("/v1/jobs", files=files, headers={"x-api-key": "limited"}).json()["code"] == (
-            "client_queue_full"
-        )
+        reply = world.http.post("/v1/jobs", files=files, headers={"x-api-key": "limited"})
+        assert reply.json()["code"] == "too_many_images"

@@ -2,6 +2,7 @@ import socket
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from tests.integration.gateway.gateway_world import MODEL, World, image, wait_for
 
@@ -55,7 +56,7 @@ def test_a_long_field_and_a_wrong_one_are_refused_without_being_kept(world_with:
 
 
 def test_a_full_queue_says_when_to_come_back(world_with: Callable[..., World]) -> None:
-    """A client's bound is 429, everyone's 503, both with Retry-After from the measured rate."""
+    """A client's bound is 429, everyone's 503, both with Retry-After from what is in the way and the measured rate."""
     world = world_with(queued_items_max=10, client_share_max=0.5)
     world.backend.let.clear()
     status = {"drain_items_per_s": 0.5, "queues": []}
@@ -63,11 +64,21 @@ def test_a_full_queue_says_when_to_come_back(world_with: Callable[..., World]) -
     accepted = world.http.post("/v1/jobs", files=files(*[image()] * 4))
     assert accepted.status_code == 202
     over = world.http.post("/v1/jobs", files=files(image(), image()))
-    assert (over.status_code, over.json()["code"], over.headers["retry-after"]) == (429, "client_queue_full", "8")
+    assert (over.status_code, over.json()["code"], over.headers["retry-after"]) == (429, "client_queue_full", "2")
     world.backend.client.hset("tenfold:queued", "items", 10)
     full = world.http.post("/v1/jobs", files=files(image()))
     assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "queue_full", "20")
     assert world.http.delete(accepted.json()["links"]["self"]).status_code == 200
+
+
+@pytest.mark.parametrize("bounds", [{"queued_items_max": 10}, {"queued_bytes_max": 4000}])
+def test_what_could_never_be_queued_is_too_large(world_with: Callable[..., World], bounds: dict[str, int]) -> None:
+    """A job beyond the whole bound is 413, not a promise that coming back would help."""
+    world = world_with(client_share_max=0.5, **bounds)
+    reply = world.http.post("/v1/jobs", files=files(*[image((400, 300), "PNG")] * 6))
+    assert (reply.status_code, reply.json()["code"]) == (413, "too_many_images")
+    assert "retry-after" not in reply.headers
+    assert "send them in parts" in reply.json()["detail"]
 
 
 def test_without_a_worker_ever_there_is_nobody_to_ask(world_with: Callable[..., World]) -> None:
