@@ -29,6 +29,8 @@ log = logging.getLogger("tenfold.worker")
 
 LOOK_EACH_S = 1.0
 """How often to look for a request: one small command."""
+STOP_S = 1.0
+"""How long a stop waits for the thread to end."""
 ERROR_CHARACTERS_MAX = 500
 _OFFER_LOOK_S = 0.2
 
@@ -116,13 +118,16 @@ class Reloading:
         self._thread.start()
         self._calm.wait()
 
-    def stop(self, within_s: float = 2.0) -> bool:
-        """Stop looking; whether the thread has ended, which it does not while a model loads."""
+    def stop(self) -> None:
+        """Stop looking. A model that loads is waited for no longer than a moment: nobody will take it."""
         self._stop.set()
         self._ending.set()
         if self._thread.is_alive():
-            self._thread.join(within_s)
-        return not self._thread.is_alive()
+            self._thread.join(STOP_S)
+
+    def is_loading(self) -> bool:
+        """Whether the thread has not ended after a stop."""
+        return self._thread.is_alive()
 
     def settle(self) -> None:
         """Hold what is offered, if anything is."""

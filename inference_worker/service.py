@@ -71,7 +71,7 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
             ahead.close()
         decoders.close()
     log.info("%s stopped", info.name)
-    if not reloading.stop():
+    if reloading.is_loading():
         _end_at_once()
 
 
@@ -104,6 +104,8 @@ def _serve(
         log.info("%s is ready: lanes %s", worker.name, ", ".join(runner.lanes))
         worker.serve(runner, reloading.settle)
     finally:
+        # First, so that nothing announces the worker again once it has left.
+        reloading.stop()
         beat.stop()
         _leave(worker)
 

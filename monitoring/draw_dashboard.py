@@ -71,7 +71,7 @@ def per_lane(counter: str) -> str:
 
 STATS = (
     Panel("Scheduler", (("max(tenfold_scheduler_up)", "leads"),), "bool_yes_no", "stat", 4),
-    Panel("Workers", (("sum(max by (model, device) (tenfold_workers))", "living"),), "short", "stat", 4),
+    Panel("Workers", (("sum(max by (device) (tenfold_workers))", "living"),), "short", "stat", 4),
     Panel("Images done", (("max(tenfold_drain_items_per_second)", "a second"),), "ops", "stat", 4),
     Panel("Jobs", (("max(tenfold_active_jobs)", "not final"),), "short", "stat", 4),
     Panel("Queue full", (("max(tenfold_queued_items) / max(tenfold_queued_items_max)", ""),), "percentunit", "stat", 4),

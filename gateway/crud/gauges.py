@@ -49,6 +49,7 @@ def system_registry(standing: Standing | None) -> CollectorRegistry:
             *_scheduler_families(status),
             *_count_families(status.counts),
             _worker_family(standing.workers),
+            _version_family(standing.workers),
         ]
     registry.register(_Fixed(families))
     return registry
@@ -129,8 +130,17 @@ def _histogram(name: str, meaning: str, told: Sequence[HistogramBody]) -> Metric
 
 
 def _worker_family(workers: Sequence[Living]) -> Metric:
-    family = GaugeMetricFamily("tenfold_workers", "Living workers.", labels=["model", "device"])
-    served = Counter((model.name, one.info.device) for one in workers for model in one.info.models)
-    for (model, device), count in served.items():
-        family.add_metric([model, device], count)
+    family = GaugeMetricFamily("tenfold_workers", "Living workers.", labels=["device"])
+    for device, count in Counter(one.info.device for one in workers).items():
+        family.add_metric([device], count)
+    return family
+
+
+def _version_family(workers: Sequence[Living]) -> Metric:
+    # Apart from the workers, since one that holds several models counts once there.
+    meaning = "Living workers that hold a version of a model."
+    family = GaugeMetricFamily("tenfold_model_workers", meaning, labels=["model", "version"])
+    held = Counter((model.name, model.version) for one in workers for model in one.info.models)
+    for (model, version), count in held.items():
+        family.add_metric([model, version], count)
     return family

@@ -61,6 +61,9 @@ def test_versions_are_counted_by_the_workers_that_hold_them(world: World) -> Non
     told = model(world)
     assert told["versions"] == [{"version": "1", "workers": 1}, {"version": "2", "workers": 1}]
     assert told["workers"] == 2
+    metrics = world.http.get("/metrics").text
+    assert 'tenfold_model_workers{model="toy",version="1"} 1.0' in metrics
+    assert 'tenfold_model_workers{model="toy",version="2"} 1.0' in metrics
 
 
 def test_a_worker_that_is_gone_keeps_no_reload_waiting(world: World) -> None:

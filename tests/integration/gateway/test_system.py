@@ -46,7 +46,7 @@ def test_metrics_count_requests_by_route_and_show_the_queues(world: World) -> No
     assert 'tenfold_http_refusals_total{code="job_not_found"}' in text
     assert 'tenfold_queue_items{lane="toy@64",level="1"} 3.0' in text
     assert 'tenfold_queue_oldest_seconds{lane="toy@64",level="1"} 1.5' in text
-    assert 'tenfold_workers{device="cpu",model="toy"} 1.0' in text
+    assert 'tenfold_workers{device="cpu"} 1.0' in text
     assert "tenfold_redis_up 1.0" in text
 
 

@@ -102,7 +102,8 @@ def reloaded(hire: Callable[..., Colleague]) -> Iterator[Reloaded]:
     made = Reloaded(worker, shelf, reloading_of(worker, shelf))
     made.reloading.start()
     yield made
-    assert made.reloading.stop()
+    made.reloading.stop()
+    assert not made.reloading.is_loading()
 
 
 def test_a_batch_that_runs_ends_with_the_version_that_it_began_with(reloaded: Reloaded) -> None:
@@ -220,5 +221,6 @@ def test_a_stop_does_not_wait_for_a_version_that_nobody_takes(hire: Callable[...
     while reloading._offered is None:
         assert time.monotonic() < end_s
         time.sleep(0.001)
-    assert reloading.stop(30)
+    reloading.stop()
+    assert not reloading.is_loading()
     assert worker.residents.infos[0].version == "1"
