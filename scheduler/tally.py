@@ -111,7 +111,7 @@ class Tally:
 
     def _claimed(self, batch: Batch, now_ms: float) -> None:
         for share in batch.shares:
-            wait_ms = max(0.0, now_ms - share.job.entered_ms)
+            wait_ms = max(0.0, now_ms - share.job.came_ms(share.indexes[0]))
             items = len(share.indexes)
             level = own_level(share, batch)
             _of(self._waited, (batch.lane, level), WAIT_S).observe(wait_ms / 1000, items)

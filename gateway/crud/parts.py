@@ -11,8 +11,7 @@ from gateway.crud.fields import NoFields
 from gateway.crud.intake import Intake, Sent, require_images
 from gateway.crud.quotas import Quota
 from gateway.crud.uploads import Upload
-from tenfold.contract.errors import NotFound
-from tenfold.contract.records import Submission
+from tenfold.contract.errors import Conflict, NotFound
 from tenfold.contract.states import JobState
 from tenfold.store.gateway_store import ArrivedPart, job_closed
 from tenfold.store.views import JobView
@@ -86,7 +85,7 @@ class Parts:
         if part.twin:
             return Added(await self._added_before(part), count), None
         try:
-            await self.intake.check_deadline(await self._rest_with(part))
+            await self._check_deadline(part)
             first, quota = await self.intake.accept(part.client, part.upload, lambda: self._extend(part))
         except BaseException as error:
             await self.intake.refused(part.upload, error)
@@ -105,11 +104,16 @@ class Parts:
             raise NotFound("the job that this was added to is gone", code="job_not_found")
         return first
 
-    async def _rest_with(self, part: Part) -> Submission:
-        """What is left of the job, the part included, as if it were a job that is submitted now."""
-        job = part.job
+    async def _check_deadline(self, part: Part) -> None:
+        """Ask what is left of the job, the part included, as if it were a job that is submitted now."""
+        job, deadline_ms = part.job, part.job.submission.deadline_ms
+        if deadline_ms is None:
+            return
+        now_ms = await self.intake.clock.now_ms()
+        if deadline_ms <= now_ms:
+            raise Conflict("no images can be added to this job: its deadline has passed", code="job_closed")
         left = job.total - job.done - job.failed + len(part.upload.metas)
-        return msgspec.structs.replace(job.submission, count=left, submitted_ms=await self.intake.clock.now_ms())
+        await self.intake.check_deadline(msgspec.structs.replace(job.submission, count=left, submitted_ms=now_ms))
 
 
 def require_open(job: JobView) -> None:

@@ -91,7 +91,7 @@ class Batching:
 
     def _tick_due_ms(self, pool: Pool, level: int, lane: str) -> float:
         quiet_ms = pool.last_arrival_ms.get((lane, level), -inf) + self._config.idle_tick_ms
-        oldest_ms = min(job.entered_ms for job in pool.standing(level, lane) if job.waiting.count)
+        oldest_ms = min(job.oldest_ms for job in pool.standing(level, lane) if job.waiting.count)
         return min(quiet_ms, oldest_ms + self._config.tick_ms)
 
     def _spares_a_worker(self, pool: Pool, lane: str) -> bool:

@@ -204,7 +204,8 @@ class Core:
         job = self.jobs.get(event.job_id)
         if job is None or not job.open or event.first < job.count:
             return
-        known, job.count = job.count, event.first + event.count
+        known = job.count
+        job.grow(event.first + event.count, self._now_ms)
         added = job.count - known
         ranges = [
             (known + start, known + stop) for start, stop in without(added, [index - known for index in event.rejected])
@@ -218,7 +219,7 @@ class Core:
 
     def _add_items(self, job: Job, ranges: list[Range], items: int) -> None:
         if not job.unstarted:
-            job.entered_ms = job.wait_since_ms = self._now_ms
+            job.wait_since_ms = self._now_ms
             job.turn_ms = 0.0
             if not job.urgent:
                 self._aging.watch(job, self._now_ms)

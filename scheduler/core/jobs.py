@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
+from operator import itemgetter
 
 from scheduler.core.ranges import Ranges
 from tenfold.contract.records import Priority, Submission
@@ -18,7 +20,7 @@ class Job:
         waiting: indexes that are in no batch, but for ``alone``.
         alone: indexes that run in a batch of their own.
         outstanding: items that are not final: waiting, alone and in batches.
-        entered_ms: when it entered, or when items came after all that it had were started.
+        parts: the first index of each part that was added to it while it was open, and when it came.
         spent: items served at its own level, against the allotment.
         queue: the queue it stands in while it has ``waiting`` items or a turn to come.
         stamp: its place among its client's jobs: lower is earlier.
@@ -46,6 +48,7 @@ class Job:
         "low",
         "open",
         "outstanding",
+        "parts",
         "pool",
         "queue",
         "spent",
@@ -66,6 +69,7 @@ class Job:
         self.pool = submission.pool
         self.count = submission.count
         self.open = submission.open
+        self.parts: list[tuple[int, float]] | None = None  # none, as most jobs have none: an empty list costs 56 bytes
         self.deadline_ms = submission.deadline_ms
         self.urgent = submission.priority is Priority.HIGH
         self.low = submission.priority is Priority.LOW
@@ -97,6 +101,24 @@ class Job:
     def unstarted(self) -> bool:
         """Whether it has items that no worker has claimed."""
         return bool(self.waiting.count or self.alone or self.unclaimed)
+
+    def grow(self, count: int, now_ms: float) -> None:
+        """It has ``count`` items from now on."""
+        self.parts = self.parts or []
+        self.parts.append((self.count, now_ms))
+        self.count = count
+
+    def came_ms(self, index: int) -> float:
+        """When the item at ``index`` came."""
+        if not self.parts:
+            return self.entered_ms
+        place = bisect_right(self.parts, index, key=itemgetter(0))
+        return self.parts[place - 1][1] if place else self.entered_ms
+
+    @property
+    def oldest_ms(self) -> float:
+        """When the first of its waiting items came, of which there must be some."""
+        return self.came_ms(next(iter(self.waiting))) if self.parts else self.entered_ms
 
     def promotable(self) -> Batch | None:
         """The first batch that waits in RQ below level 0, which its turn at level 0 would move up."""

@@ -188,8 +188,8 @@ def _running(pool: Pool) -> dict[tuple[str, int], int]:
 
 
 def _oldest_ms(pool: Pool, level: int, lane: str, now_ms: float) -> float:
-    entered = [job.entered_ms for job in pool.standing(level, lane) if job.waiting.count]
-    return max(0.0, now_ms - min(entered)) if entered else 0.0
+    came = [job.oldest_ms for job in pool.standing(level, lane) if job.waiting.count]
+    return max(0.0, now_ms - min(came)) if came else 0.0
 
 
 def _rate(meter: Meter | None, now_ms: float) -> float:

@@ -145,7 +145,8 @@ JOB_COLUMNS = ("job", "state", "images", "level", "eta", "age")
 
 def job_line(job: Job) -> tuple[object, ...]:
     """A job as a row under `JOB_COLUMNS`."""
-    return (job.id, job.state, images_of(job), job.level, eta_of(job), _age(job.created_at))
+    state = f"{job.state}, open" if job.open else job.state
+    return (job.id, state, images_of(job), job.level, eta_of(job), _age(job.created_at))
 
 
 def images_of(job: Job) -> str:

@@ -302,7 +302,7 @@ class Watch:
                 names = self._serving(job.lane, level)
                 idle = [name for name in names if not self._held(name)]
                 if self._fits(job.lane, level, lambda name: not self._held(name), beside=self.core.config.last_level):
-                    late_ms = now_ms - job.entered_ms
+                    late_ms = now_ms - job.oldest_ms
                     bound_ms = self.core.config.tick_ms if self.core.config.dispatch == "tick" else 0.0
                     require(
                         late_ms <= bound_ms + EPSILON_MS or self._kept_for_another(job, level, now_ms),
@@ -316,8 +316,8 @@ class Watch:
             return False
         for other in self.core.jobs.values():
             at = self.core.pools[other.pool].level_of(other)
-            within = now_ms - other.entered_ms <= self.core.config.tick_ms + EPSILON_MS
-            if other.waiting.count and at <= level and (at, other.lane) != (level, job.lane) and within:
+            within = other.waiting.count and now_ms - other.oldest_ms <= self.core.config.tick_ms + EPSILON_MS
+            if at <= level and (at, other.lane) != (level, job.lane) and within:
                 return True
         return False
 

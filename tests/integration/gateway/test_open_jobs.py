@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from gateway import schemas
-from tests.integration.gateway.gateway_world import KEYS, World, image, wait_for
+from tenfold.contract.records import POOL
+from tests.integration.gateway.gateway_world import KEYS, MODEL, World, image, wait_for
 from tests.integration.gateway.test_jobs import finished, read_events
 
 BAD = b"no image at all, sorry"
@@ -238,6 +239,21 @@ def test_a_part_that_arrives_while_the_job_is_closed_is_refused(world: World) ->
     assert answer.startswith(b"HTTP/1.1 409")
     assert b"job_closed" in answer
     assert now(world, job)["images"]["total"] == 1
+
+
+def test_a_part_counts_against_the_jobs_deadline(world: World) -> None:
+    """One that cannot be done in time is refused at once, and so is any once the deadline has passed."""
+    lane = {"pool": POOL, "lane": MODEL.lane(64), "level": 0, "capacity_per_s": 0.001}
+    job = open_job(world, deadline_ms=60_000)
+    world.backend.scheduler.publish({"queues": [lane]}, {})
+    reply = add(world, job, image())
+    assert (reply.status_code, reply.json()["code"]) == (503, "deadline_out_of_reach")
+    world.backend.scheduler.publish({"queues": []}, {})
+    assert add(world, job, image()).status_code == 202
+    late = open_job(world, deadline_ms=1)
+    reply = add(world, late, image())
+    assert (reply.status_code, reply.json()["code"]) == (409, "job_closed")
+    assert "deadline" in reply.json()["detail"]
 
 
 def test_a_job_that_was_canceled_while_open_keeps_what_is_done(world: World) -> None:

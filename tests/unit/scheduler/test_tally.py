@@ -11,6 +11,7 @@ from scheduler.core.events import (
     BatchLost,
     CoreEvent,
     EndReason,
+    JobExtended,
     JobSubmitted,
     TimePassed,
     WorkerJoined,
@@ -36,13 +37,27 @@ class Told:
         self.tally.note_decided(decisions)
         return decisions
 
-    def first_batch(self, count: int) -> str:
+    def first_batch(self, count: int, **fields: Any) -> str:
         self.tell(WorkerJoined(worker_info("w")))
-        decisions = self.tell(JobSubmitted(submission("j", count)))
+        decisions = self.tell(JobSubmitted(submission("j", count, **fields)))
         return next(one.batch_id for one in decisions if isinstance(one, DispatchBatch))
 
     def counted(self, name: str) -> Any:
         return self.tally.told()[name]
+
+
+def test_images_that_were_added_later_have_waited_since_then() -> None:
+    """An open job that began long ago does not make its new images look old."""
+    told = Told()
+    batch = told.first_batch(2, open=True)
+    told.tell(BatchClaimed(batch, "w"), BatchEnded(batch, "w", pieces=[(2, 1.0)]))
+    told.now_ms = 60_000.0
+    decisions = told.tell(JobExtended("j", 2, 3))
+    batch = next(one.batch_id for one in decisions if isinstance(one, DispatchBatch))
+    told.now_ms = 60_010.0
+    told.tell(BatchClaimed(batch, "w"))
+    (wait,) = told.counted("wait_s")
+    assert (wait["counts"][-1], wait["sum"]) == (5, 0.03)
 
 
 def test_a_batch_is_counted_from_its_dispatch_to_its_end() -> None:
