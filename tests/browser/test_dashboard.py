@@ -13,7 +13,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 from tenfold.settings import Settings
 from tests.browser.complaints import Complaints
 from tests.integration.gateway.gateway_world import running_gateway
-from tests.system.load import Api
+from tests.system.load import PICTURE, Api, files
 from tests.system.running import Running, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -112,6 +112,23 @@ class TestQueue:
         expect(page.locator("#workers .tile").first).to_be_visible()
         expect(page.locator("#figure-waiting .value")).not_to_have_text("0 images")
         httpx.delete(f"{system.url}/v1/jobs/{job_id}")
+
+    def test_an_open_job_is_shown_as_such(self, page: Page, system: Running) -> None:
+        """Its row says that more may come, and grows with each part; its page tells of the parts and the close."""
+        job_id = httpx.post(f"{system.url}/v1/jobs?open=1").json()["id"]
+        row = row_of(page, job_id)
+        expect(row).to_contain_text("queued open")
+        at = f"{system.url}/v1/jobs/{job_id}"
+        for images in (3, 12):
+            assert httpx.post(f"{at}/images", files=files([PICTURE] * images)).status_code == 202
+        expect(row.locator("progress")).to_have_attribute("max", "15")
+        assert httpx.post(f"{at}/close").status_code == 200
+        row.get_by_role("link").click()
+        expect(page.locator("#job-facts")).to_contain_text("15 of 15 images")
+        page.get_by_text("In words").click()
+        words = page.locator("#job-trace")
+        for told in ("(level 0, 0 images, open for more)", "more images were added", "closed: no more images follow"):
+            expect(words).to_contain_text(told)
 
     def test_a_jobs_page_tells_its_story(self, open_page: Callable[..., Page], system: Running) -> None:
         """Opened by its address: facts, trace as a picture and in words, pictures with boxes, downloads."""

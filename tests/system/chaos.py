@@ -179,7 +179,7 @@ def _check_job(client: httpx.Client, job_id: str, images: int) -> str:
 def _check_redis(up: Running, history: History) -> list[str]:
     store = connect(up.redis_url())
     wrong = [_check_commits(store, job_id, images) for job_id, images in history.accepted.items()]
-    left = ("queued", "batches", "claims", "computing", "leases", "active")
+    left = ("queued", "batches", "claims", "computing", "leases", "active", "open")
     wrong += [f"tenfold:{key} is left over" for key in left if store.exists(f"tenfold:{key}")]
     return [complaint for complaint in wrong if complaint]
 
