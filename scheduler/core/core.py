@@ -296,20 +296,15 @@ class Core:
         worker = event.worker
         before = self._worker_pools.get(worker.name)
         if before is not None and before != worker.pool:
-            self._pool(before).credits.left(worker.name)
+            self._pool(before).worker_left(worker.name)
         self._worker_pools[worker.name] = worker.pool
-        pool = self._pool(worker.pool)
-        known = pool.credits.workers.get(worker.name)
-        if known is not None and known.info.models != worker.models:
-            # Another version costs something else.
-            pool.forget_worker(worker.name)
-        pool.credits.joined(worker)
+        self._pool(worker.pool).worker_joined(worker)
 
     def _worker_left(self, event: WorkerLeft) -> None:
         name = self._worker_pools.pop(event.name, None)
         if name is not None:
             pool = self._pool(name)
-            pool.credits.left(event.name)
+            pool.worker_left(event.name)
             pool.forget_worker(event.name)
 
     # -- batches ----------------------------------------------------------------------------------------------------

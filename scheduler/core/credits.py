@@ -104,12 +104,13 @@ class Credits:
         queued: for each lane, how many batches wait in RQ at each level.
     """
 
-    __slots__ = ("_groups", "_levels", "_reach", "holdings", "queued", "workers")
+    __slots__ = ("_groups", "_levels", "_reach", "_realms", "holdings", "queued", "workers")
 
     def __init__(self, levels: int) -> None:
         self._levels = levels
         self._groups: dict[tuple[frozenset[str], frozenset[int]], Group] = {}
         self._reach: dict[tuple[str, int], Reach] = {}
+        self._realms: dict[str, frozenset[str]] = {}
         self.workers: dict[str, Worker] = {}
         self.holdings: dict[str, Held] = {}
         self.queued: dict[str, Queued] = {}
@@ -122,6 +123,7 @@ class Credits:
         if group is None:
             group = self._groups[key] = Group(*key, self._levels)
             self._reach.clear()
+            self._realms.clear()
         held = self.holdings.setdefault(info.name, {})
         self.workers[info.name] = Worker(info, group, held)
         group.count += 1
@@ -138,6 +140,7 @@ class Credits:
         if not group.count:
             del self._groups[group.lanes, group.levels]
             self._reach.clear()
+            self._realms.clear()
         if not worker.held:
             del self.holdings[name]
 
@@ -195,6 +198,13 @@ class Credits:
             counts += [self._counts(other) for other in sorted(own)]
             within.append(Crowd(tuple(crowd.union(groups)), tuple(counts)))
         return Reach(groups, lanes, queued, tuple(within), tuple(without))
+
+    def realm(self, lane: str) -> frozenset[str]:
+        """The lanes that workers link with ``lane``, however indirectly, at whatever level; itself too."""
+        found = self._realms.get(lane)
+        if found is None:
+            found = self._realms[lane] = _linked(lane, self._groups.values())
+        return found
 
     def serving(self, lane: str, level: int) -> int:
         """How many workers serve ``lane`` at ``level``."""
@@ -270,19 +280,23 @@ KINDS_MAX = 6
 """Kinds beside a lane's own that are looked at in all their combinations; more only one by one and all together."""
 
 
+def _linked(lane: str, groups: Iterable[Group]) -> frozenset[str]:
+    """The lanes that ``groups`` link with ``lane``, however indirectly; itself too."""
+    served = [group.lanes for group in groups]
+    lanes = frozenset({lane})
+    while True:
+        wider = lanes.union(*(others for others in served if not lanes.isdisjoint(others)))
+        if wider == lanes:
+            return lanes
+        lanes = wider
+
+
 def _kinds(lane: str, serving: Iterable[Group]) -> tuple[frozenset[str], dict[Kind, frozenset[str]]]:
     """The lanes of ``lane``'s own kind, and those of each other that shares workers with it, however indirectly."""
     groups = list(serving)
-    lanes = frozenset({lane})
-    while True:
-        near = [group for group in groups if not lanes.isdisjoint(group.lanes)]
-        wider = lanes.union(*(group.lanes for group in near))
-        if wider == lanes:
-            break
-        lanes = wider
     kinds: dict[Kind, set[str]] = {}
-    for one in lanes:
-        kinds.setdefault(frozenset(group for group in near if one in group.lanes), set()).add(one)
+    for one in _linked(lane, groups):
+        kinds.setdefault(frozenset(group for group in groups if one in group.lanes), set()).add(one)
     own = next(kind for kind, members in kinds.items() if lane in members)
     return frozenset(kinds.pop(own)), {kind: frozenset(members) for kind, members in kinds.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from scheduler.core.jobs import Batch, Job, JobQueue
+from scheduler.core.jobs import Batch, Client, Job, JobQueue
 from scheduler.core.pool import Pool
 
 if TYPE_CHECKING:
@@ -123,6 +123,15 @@ def _check_clients(pool: Pool, jobs: list[Job]) -> None:
     waiting = [client for client in pool.time.clients.values() if client.normal_items]
     least = min((client.service_ms for client in waiting), default=None)
     assert pool.time.least_ms() == least, "the least-served client is another one"
+    _check_realms(pool, waiting)
+
+
+def _check_realms(pool: Pool, waiting: list[Client]) -> None:
+    realms = {client: {pool.credits.realm(lane) for lane in client.waiting} for client in waiting}
+    for client in waiting:
+        assert sum(client.waiting.values()) == client.normal_items, f"{client.name}: items by lane"
+        least = min(other.service_ms for other in waiting if not realms[client].isdisjoint(realms[other]))
+        assert pool.time.ahead_ms(client) == client.service_ms - least, f"{client.name}: ahead of others"
 
 
 def _check_queue(queue: JobQueue) -> None:

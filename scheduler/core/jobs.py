@@ -202,11 +202,11 @@ class Client:
         service_ms: its virtual time: service given, raised on becoming active to the least among the active.
         held: it is too far ahead: its plain jobs are served at the last level.
         jobs: how many jobs it has.
-        items: its waiting items; ``normal_items`` of them are of jobs that are not low.
+        items: its waiting items; ``normal_items`` of them are of jobs that are not low, by lane ``waiting``.
         upper_items: its plain waiting items above the last level, which holding concerns.
     """
 
-    __slots__ = ("held", "items", "jobs", "name", "normal_items", "seats", "service_ms", "upper_items")
+    __slots__ = ("held", "items", "jobs", "name", "normal_items", "seats", "service_ms", "upper_items", "waiting")
 
     def __init__(self, name: str, levels: int, quantum: int) -> None:
         self.name = name
@@ -215,6 +215,7 @@ class Client:
         self.jobs = 0
         self.items = 0
         self.normal_items = 0
+        self.waiting: dict[str, int] = {}
         self.upper_items = 0
         self.seats = [Seat(self, level, quantum) for level in range(levels)]
 

@@ -18,7 +18,7 @@ from scheduler.core.meter import Meter
 from scheduler.core.ranges import Range
 from scheduler.core.ring import Ring
 from scheduler.core.virtual_time import VirtualTime
-from tenfold.contract.records import Priority
+from tenfold.contract.records import Priority, WorkerInfo
 
 PRICE_WEIGHT = 0.01
 """Weight of one image in the price of an item: about the last hundred count."""
@@ -70,10 +70,10 @@ class Pool:
         self.last = LeastServed()
         self.shelves: list[Ring | LeastServed] = [*self.rings, self.last]
         self.alone: list[deque[Job]] = [deque() for _ in range(config.levels)]
-        self.time = VirtualTime()
         self.held = LeastHeap()
         self.newly_held: list[Client] = []
         self.credits = Credits(config.levels)
+        self.time = VirtualTime(self.credits.realm)
         self.lane_costs: dict[str, CostCurve] = {}
         self.item_ms: dict[str, float] = {}
         self.worker_costs: dict[tuple[str, str], CostCurve] = {}
@@ -116,6 +116,22 @@ class Pool:
                     if lane in seat.queues:
                         yield from seat.queues[lane].plain
 
+    # -- workers ----------------------------------------------------------------------------------------------------
+
+    def worker_joined(self, info: WorkerInfo) -> None:
+        """A worker lives, or says anew what it serves."""
+        known = self.credits.workers.get(info.name)
+        if known is not None and known.info.models != info.models:
+            # Another version costs something else.
+            self.forget_worker(info.name)
+        self.credits.joined(info)
+        self.time.realms_changed()
+
+    def worker_left(self, name: str) -> None:
+        """A worker is gone. Does nothing where it is not known."""
+        self.credits.left(name)
+        self.time.realms_changed()
+
     # -- places -----------------------------------------------------------------------------------------------------
 
     def place(self, job: Job, *, head: bool = False, again: bool = False) -> None:
@@ -135,7 +151,7 @@ class Pool:
             jobs.move_to_end(job, last=False)
         items = job.waiting.count
         if items:
-            self.time.waits(job.client, items, low=job.low, again=again)
+            self.time.waits(job.client, job.lane, items, low=job.low, again=again)
         self._add(queue, job, items)
         self._join(queue, job)
         if queue.jobs_of(job) is queue.plain:
@@ -153,7 +169,7 @@ class Pool:
             return
         job.level = level
         items = job.waiting.add(ranges)
-        self.time.waits(job.client, items, low=job.low, again=waited)
+        self.time.waits(job.client, job.lane, items, low=job.low, again=waited)
         self._add(queue, job, items)
         if not job.exempt:
             self.hold_if_ahead(job.client)
@@ -165,7 +181,7 @@ class Pool:
             return
         items = job.waiting.count
         if items:
-            self.time.taken(job.client, items, low=job.low)
+            self.time.taken(job.client, job.lane, items, low=job.low)
         self._add(queue, job, -items)
         del queue.jobs_of(job)[job]
         job.queue = None
@@ -184,7 +200,7 @@ class Pool:
         assert queue is not None, "only a queued job is taken from"
         indexes = list(job.waiting.take(most))
         taken = len(indexes)
-        self.time.taken(job.client, taken, low=job.low)
+        self.time.taken(job.client, job.lane, taken, low=job.low)
         self._add(queue, job, -taken)
         return indexes
 
@@ -258,8 +274,15 @@ class Pool:
     def release_caught_up(self) -> None:
         """Release every held client whom the others have caught up with."""
         while (client := self.held.top()) is not None and self.time.ahead_ms(client) <= 0.0:
-            self.held.remove(client)
-            self._switch(client, held=False)
+            self._release(client)
+        if self.time.several_realms:
+            # Whom the least-served held client still has to wait for, others need not wait for.
+            for client in [client for client in self.held if self.time.ahead_ms(client) <= 0.0]:
+                self._release(client)
+
+    def _release(self, client: Client) -> None:
+        self.held.remove(client)
+        self._switch(client, held=False)
 
     def _release_if_idle(self, client: Client) -> None:
         if not any(queue.plain for seat in client.seats[:-1] for queue in seat.queues.values()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
+
 from scheduler.core import Core, CoreConfig
 from scheduler.simulate.engine import Arrival, Engine
 from scheduler.simulate.model_worker import Device
@@ -77,3 +79,17 @@ def test_singles_of_one_model_do_not_wait_for_a_backlog_of_another() -> None:
     )
     assert len(waits) == 100
     assert waits[-2] < 2 * DEVICE.cost_ms(10)
+
+
+@pytest.mark.parametrize("others", [[[OTHER]], []], ids=["other workers", "no worker at all"])
+def test_a_client_is_not_held_down_for_somebody_with_other_workers(others: list[list[str]]) -> None:
+    """Beside its own bulk a client's single images go at once, whoever waits for another model's workers meanwhile."""
+    workers = [*others, *([ONE] for _ in range(4))]
+    singles = [Arrival(2_000.0 + 300.0 * n, "b", 1, lane=ONE) for n in range(150)]
+    engine = play(workers, [bulk("a", OTHER), bulk("b", ONE, 80_000), *singles])
+    waits = sorted(
+        job.started_ms - job.submission.submitted_ms
+        for job_id, job in engine.truth.jobs.items()
+        if engine.arrivals[job_id].images == 1
+    )
+    assert waits[-8] < 2 * DEVICE.cost_ms(1)
