@@ -211,28 +211,34 @@ class Core:
             (known + start, known + stop) for start, stop in without(added, [index - known for index in event.rejected])
         ]
         items = sum(stop - start for start, stop in ranges)
+        level = self._level_grown(job)
         if items:
-            self._add_items(job, ranges, items)
+            self._add_items(job, ranges, items, level)
+        elif level != job.level:
+            self._pool(job.pool).move(job, aged=job.aged, level=level)
         self._arrived(job, items, TraceKind.EXTENDED, {"images": added, "total": job.count})
         if job.unstarted and job.deadline_ms is not None and job.deadline_ms <= self._now_ms:
             self._expire(job)
 
-    def _add_items(self, job: Job, ranges: list[Range], items: int) -> None:
+    def _level_grown(self, job: Job) -> int:
+        """The level of a job of the size that ``job`` has now; its allotment there is whole where that is another."""
+        if job.urgent or job.low:
+            return job.level
+        level = max(job.level, self.config.entry_level(Priority.NORMAL, job.count))
+        if level == job.level and job.spent >= self.config.allotment(level):
+            level += 1
+        if level != job.level:
+            job.spent = 0
+        return level
+
+    def _add_items(self, job: Job, ranges: list[Range], items: int, level: int) -> None:
         if not job.unstarted:
             job.wait_since_ms = self._now_ms
             job.turn_ms = 0.0
             if not job.urgent:
                 self._aging.watch(job, self._now_ms)
-        pool = self._pool(job.pool)
         job.outstanding += items
-        level = job.level
-        if not (job.urgent or job.low):
-            level = max(level, self.config.entry_level(Priority.NORMAL, job.count))
-            if level == job.level and job.spent >= self.config.allotment(level):
-                level += 1
-            if level != job.level:
-                job.spent = 0
-        pool.extend(job, ranges, level=level)
+        self._pool(job.pool).extend(job, ranges, level=level)
 
     def _job_closed(self, event: JobClosed) -> None:
         job = self.jobs.get(event.job_id)

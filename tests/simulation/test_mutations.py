@@ -100,11 +100,6 @@ def _extends_again(self: Core, event: JobExtended) -> None:
         extended(self, JobExtended(event.job_id, job.count, event.count, []))
 
 
-def _keeps_its_level(self: Core, job: Job, ranges: list[tuple[int, int]], items: int) -> None:
-    job.outstanding += items
-    self._pool(job.pool).extend(job, ranges, level=job.level)
-
-
 def _banks(self: Pool, job: Job, ranges: list[tuple[int, int]], *, level: int) -> None:
     self.remove(job)
     job.waiting.add(ranges)
@@ -152,7 +147,7 @@ FAULTS: dict[str, tuple[object, str, Callable[..., Any], str]] = {
     "rejected images are scheduled": (core_module, "without", lambda count, _rejected: [(0, count)], "rejected"),
     "what comes back is counted wrong": (ranges.Ranges, "put_back", _nothing, "invariants"),
     "an extension read twice is two": (Core, "_job_extended", _extends_again, "extension"),
-    "a growing job keeps its level": (Core, "_add_items", _keeps_its_level, "level of an open job"),
+    "a growing job keeps its level": (Core, "_level_grown", lambda _self, job: job.level, "level of an open job"),
     "an open job ends with what it has": (Core, "_settle_items", _ends_while_open, "open"),
     "a close is not heard": (Core, "_job_closed", _nothing, "close"),
     "idle while open is banked": (Pool, "extend", _banks, "idle while open"),

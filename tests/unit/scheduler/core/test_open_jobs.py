@@ -110,6 +110,17 @@ def test_a_job_that_grows_is_at_the_level_of_its_size(parts: tuple[int, ...], le
     assert scene.level("j") == level
 
 
+def test_refused_images_count_towards_its_size() -> None:
+    """As in a job that comes whole; also where a part brings nothing else."""
+    scene = opened(10)
+    scene.claim()
+    scene.extend("j", 10, 51, rejected=range(10, 61))
+    assert scene.level("j") == 2
+    scene.job("k", 10, open=True)
+    scene.extend("k", 10, 1, rejected=[10])
+    assert scene.level("k") == 1
+
+
 def test_a_job_never_rises_by_growing() -> None:
     """One that sank, or a low one, stays where it is; a high one stays at level 0."""
     scene = opened(51)
