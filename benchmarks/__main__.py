@@ -21,7 +21,8 @@ from benchmarks.pictures import pictures
 from benchmarks.plan import Plan, busy_cores
 from benchmarks.report import Report, Section
 
-PARTS: Final = ("core", "limit", "serving", "mixed", "queueing", "gpu")
+PARTS: Final = ("core", "limit", "serving", "mixed", "queueing", "fairness", "gpu")
+SCENES: Final = ("rivals", "overload", "pieces", "reserved", "singles")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         report.busy_cores.append(busy_cores())
         try:
             report.sections.append(_part(part)(plan))
+            broken = broken or bool(report.sections[-1].broke)
         except Exception as error:  # noqa: BLE001 - what other parts measured is worth keeping
             broken = True
             report.sections.append(Section(part, "", skipped=f"it broke: {type(error).__name__}: {error}"))
@@ -51,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="one short round each: shows the way, not the figures")
     parser.add_argument("--seconds", type=float, help="length of one measurement (4; quick: 2)")
     parser.add_argument("--repeats", type=int, help="rounds (3; quick: 1)")
+    parser.add_argument("--singles", type=int, default=0, help="part fairness: singles a side (1000; quick: 60)")
+    parser.add_argument(
+        "--scenes", type=_scenes, default=(), help=f"part fairness: of {','.join(SCENES)} (default: all)"
+    )
+    parser.add_argument("--resume", action="store_true", help="part fairness: go on where an interrupted run stopped")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench", help="where the report goes")
     return parser
 
@@ -59,6 +66,13 @@ def _names(text: str) -> list[str]:
     names = [name for name in text.split(",") if name]
     if strange := [name for name in names if name not in PARTS]:
         raise argparse.ArgumentTypeError(f"{', '.join(strange)}: parts are {', '.join(PARTS)}")
+    return names
+
+
+def _scenes(text: str) -> tuple[str, ...]:
+    names = tuple(name for name in text.split(",") if name)
+    if strange := [name for name in names if name not in SCENES]:
+        raise argparse.ArgumentTypeError(f"{', '.join(strange)}: scenes are {', '.join(SCENES)}")
     return names
 
 
@@ -84,6 +98,10 @@ def _plan(flags: argparse.Namespace) -> Plan:
         seconds=flags.seconds or (2.0 if flags.quick else 4.0),
         repeats=flags.repeats or (1 if flags.quick else 3),
         quick=flags.quick,
+        out=flags.out.resolve(),
+        singles=flags.singles,
+        scenes=flags.scenes,
+        resume=flags.resume,
     )
     if {"serving", "mixed"} & set(flags.parts):
         for peer in plan.contenders:

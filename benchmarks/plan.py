@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -18,6 +19,9 @@ class Plan:
     Attributes:
         seconds: length of one measurement.
         repeats: rounds in which the sides alternate.
+        out: where the report goes.
+        singles: counted singles a side of part ``fairness``, 0: as many as it takes; ``scenes`` of it, none: all.
+        resume: keep what an interrupted run of that part has measured.
     """
 
     setup: Setup
@@ -26,6 +30,10 @@ class Plan:
     seconds: float
     repeats: int
     quick: bool
+    out: Path = Path()
+    singles: int = 0
+    scenes: tuple[str, ...] = ()
+    resume: bool = False
     notes: list[str] = field(default_factory=list)
 
     def tell(self, text: str) -> None:

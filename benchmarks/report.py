@@ -45,6 +45,7 @@ class Section:
     Attributes:
         raw: the measurements behind the tables, as plain values.
         bars: title → label → value, for plots.
+        broke: what could not be measured, and why.
     """
 
     name: str
@@ -54,12 +55,14 @@ class Section:
     raw: dict[str, Any] = field(default_factory=dict)
     bars: dict[str, dict[str, float]] = field(default_factory=dict)
     skipped: str = ""
+    broke: list[str] = field(default_factory=list)
 
     def markdown(self) -> str:
         """As a chapter."""
         parts = [f"## {self.name}", "", self.about, ""]
         if self.skipped:
             parts += [f"Not measured: {self.skipped}", ""]
+        parts += [f"Broke: {what}\n" for what in self.broke]
         parts += [table.markdown() for table in self.tables]
         return "\n".join(parts)
 
