@@ -137,6 +137,8 @@ def test_told_twice(desk: Desk, start: Start) -> None:
     desk.submit("a", [picture()])
     desk.dispatch_job("a")
     until(lambda: desk.client.hlen(desk.keys.claims))
+    # Told before it computes, it would hand the batch back and end.
+    time.sleep(0.5)
     process.signal(signal.SIGTERM)
     time.sleep(1.1)
     assert process.popen.poll() is None
