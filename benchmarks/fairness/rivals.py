@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from benchmarks.fairness.service import Records, both, share, waiting_spans, windows
+from benchmarks.fairness.service import Batch, Records, both, share, waiting_spans, windows
 from benchmarks.fairness.stage import Stage
 
 WINDOW_MS = 5_000.0
@@ -20,6 +20,7 @@ class Shares(msgspec.Struct, frozen=True):
     Attributes:
         shares: one a window, in order of time; ``window_ms`` is their length.
         both_waited_ms: how long both had work waiting.
+        starts: each batch: when it was claimed (ms from the first), its level, its images of either client.
         singles_first_ms: how long after the job the first single was accepted, and
         singles_last_ms: the last one.
     """
@@ -29,6 +30,7 @@ class Shares(msgspec.Struct, frozen=True):
     both_waited_ms: float
     singles_first_ms: float
     singles_last_ms: float
+    starts: list[tuple[float, int, int, int]]
 
     @property
     def least(self) -> float:
@@ -60,4 +62,10 @@ def shares_of(records: Records, window_ms: float) -> Shares:
         sum(end_ms - start_ms for start_ms, end_ms in spans),
         came[MANY][0] - came[ONE_JOB][0],
         came[MANY][-1] - came[ONE_JOB][0],
+        [_start(batch, batches[0].claimed_ms) for batch in batches],
     )
+
+
+def _start(batch: Batch, first_ms: float) -> tuple[float, int, int, int]:
+    ours = sum(image.client == ONE_JOB for image in batch.images)
+    return round(batch.claimed_ms - first_ms), batch.level, ours, len(batch.images) - ours
