@@ -114,6 +114,21 @@ async def caller_of(request: Request) -> Client:
     return client
 
 
+async def viewer_of(request: Request) -> Client:
+    """Who looks at the system's figures: as :func:`caller_of`, or a stranger where those are public.
+
+    Only looking is lenient: a route of these that changes anything asks for a key as all others do.
+    """
+    parts = _parts(request)
+    if not parts.settings.public_status or request.method not in {"GET", "HEAD"}:
+        return await caller_of(request)
+    client = parts.keyring.look(request.headers, request.client.host if request.client else None)
+    request.scope["tenfold.client"] = client.id
+    if not client.is_stranger:
+        client.require(Scope.READ)
+    return client
+
+
 async def admin_of(client: Annotated[Client, Depends(caller_of)]) -> Client:
     """Who asks, with the right to undo what is everybody's. Raises Forbidden."""
     client.require(Scope.ADMIN)
@@ -151,6 +166,7 @@ def _parts(request: Request) -> Gateway:
 
 Parts = Annotated[Gateway, Depends(gateway_of)]
 Caller = Annotated[Client, Depends(caller_of)]
+Viewer = Annotated[Client, Depends(viewer_of)]
 JobDesk = Annotated[Jobs, Depends(jobs_of)]
 PartDesk = Annotated[PartIntake, Depends(parts_of)]
 ValuesDesk = Annotated[Values, Depends(values_of)]

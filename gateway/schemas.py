@@ -218,8 +218,8 @@ class WorkerAnswer(_Schema):
     device: str
     levels: list[int]
     lanes: list[str]
-    host: str
-    pid: int
+    host: str | None = Field(description="Null without a key where keys are on; so is `pid`.")
+    pid: int | None
     started_at: str
     beat_age_ms: float
     state: Literal["idle", "busy"]
@@ -298,6 +298,9 @@ class HistoryAnswer(_Schema):
 class QueuesAnswer(_Schema):
     """Depth, age, rates and live batches; `at` is when the scheduler told, null where none leads."""
 
+    view: Literal["whole", "figures"] = Field(
+        description="`figures` without a key where keys are on: batches then do not tell whose they are."
+    )
     at: str | None
     leader: str | None
     jobs: int | None = Field(description="Jobs that are not final.")

@@ -122,6 +122,9 @@ class Settings:
 
     # Who may ask
     api_keys: tuple[str, ...] = _setting(listing(_TEXT, "keys between commas"), (), "the keys that are answered")
+    public_status: bool = _setting(
+        FLAG, True, "with keys on, show the system's figures without one: depths, rates, workers, no job or client"
+    )
     trusted_proxies: tuple[str, ...] = _setting(
         listing(NETWORK, "IP addresses or networks between commas"), (), "whose forwarded headers count"
     )

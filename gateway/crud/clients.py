@@ -51,7 +51,7 @@ class Client:
         id: the key's id, or the address (IPv6: its /64).
         keyed: it showed a key; then it sees its own jobs only, unless it is an admin's.
         high: it may ask for ``priority=high``.
-        scopes: what it may do.
+        scopes: what it may do; a stranger, nothing.
         images_per_min: images that it may send within any minute; None: as many as there is room for.
     """
 
@@ -66,6 +66,11 @@ class Client:
         """Whether everybody's jobs are its to see: without keys, and for an admin."""
         return not self.keyed or Scope.ADMIN in self.scopes
 
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it showed no key where keys are on."""
+        return not self.scopes
+
     def owns(self, client_id: str) -> bool:
         """Whether jobs of ``client_id`` are this one's to see."""
         return self.sees_all or client_id == self.id
@@ -74,6 +79,10 @@ class Client:
         """Raise Forbidden (``scope_missing``) unless it may do this."""
         if scope not in self.scopes:
             raise Forbidden(f"this key lacks the scope {scope.value!r}", code="scope_missing")
+
+
+STRANGER: Final = Client("", keyed=True, high=False, scopes=frozenset())
+"""Who shows no key where keys are on. No job is its: keys' ids are not empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,10 @@ class Keyring:
         if not known:
             raise Unauthorized("this API key is not known")
         return known[0]
+
+    def look(self, headers: Mapping[str, str], peer: str | None) -> Client:
+        """As :meth:`identify`, but who shows no key at all is let in as a stranger. A wrong one is still refused."""
+        return STRANGER if self.keys and not _shown_secret(headers) else self.identify(headers, peer)
 
 
 def client_address(peer: str | None, forwarded_for: str, proxies: Sequence[Network]) -> str:

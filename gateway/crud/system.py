@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.crud.catalog import Catalog
 from gateway.crud.clients import Client
@@ -139,8 +140,12 @@ class TotalsBody(msgspec.Struct, frozen=True):
 
 
 class QueuesBody(msgspec.Struct, frozen=True):
-    """Depth, age and rates on the wire; ``at`` is null where no scheduler tells."""
+    """Depth, age and rates on the wire; ``at`` is null where no scheduler tells.
 
+    ``view`` is ``figures`` where the viewer showed no key and so is not told whose the batches are, else ``whole``.
+    """
+
+    view: str
     at: str | None
     leader: str | None
     jobs: int | None
@@ -160,8 +165,8 @@ class WorkerBody(msgspec.Struct, frozen=True):
     device: str
     levels: list[int]
     lanes: list[str]
-    host: str
-    pid: int
+    host: str | None
+    pid: int | None
     started_at: str
     beat_age_ms: float
     state: str
@@ -200,12 +205,13 @@ class NotReady(Unavailable):
         self.missing = missing
 
 
-async def list_workers(store: GatewayStore, lost_after_ms: float) -> list[WorkerBody]:
-    """The living workers and the batches that each holds."""
+async def list_workers(store: GatewayStore, lost_after_ms: float, viewer: Client) -> list[WorkerBody]:
+    """The living workers and the batches that each holds; to a stranger, not where they run."""
     held: dict[str, list[str]] = defaultdict(list)
     for batch_id, name in sorted((await store.claims()).items()):
         held[name].append(batch_id)
-    return [_worker(living, held[living.info.name]) for living in await living_workers(store, lost_after_ms)]
+    bodies = [_worker(living, held[living.info.name]) for living in await living_workers(store, lost_after_ms)]
+    return [replace(body, host=None, pid=None) for body in bodies] if viewer.is_stranger else bodies
 
 
 def _worker(living: Living, batches: list[str]) -> WorkerBody:
@@ -226,7 +232,10 @@ def _worker(living: Living, batches: list[str]) -> WorkerBody:
 
 
 async def list_models(store: GatewayStore, catalog: Catalog, viewer: Client, lost_after_ms: float) -> list[ModelBody]:
-    """Every model that was ever announced, by name, with how many workers serve it now."""
+    """Every model that was ever announced, by name, with how many workers serve it now.
+
+    What its owner says of it, what it was trained to tell apart, and what came of a reload, a stranger is not told.
+    """
     models = await catalog.models()
     if not models:
         return []
@@ -235,7 +244,12 @@ async def list_models(store: GatewayStore, catalog: Catalog, viewer: Client, los
     told = await store.reloads()
     reloads = {one.request.model: reload_body(one, names, tells_why=viewer.sees_all) for one in told}
     default = catalog.default_name(models)
-    return [_model(model, living, reloads.get(name), default=name == default) for name, model in sorted(models.items())]
+    bodies = [
+        _model(model, living, reloads.get(name), default=name == default) for name, model in sorted(models.items())
+    ]
+    if viewer.is_stranger:
+        return [replace(body, description="", labels=[], reload=None) for body in bodies]
+    return bodies
 
 
 def _model(model: ModelInfo, living: Sequence[Living], reload: ReloadBody | None, *, default: bool) -> ModelBody:
@@ -264,6 +278,7 @@ async def show_queues(store: GatewayStore, viewer: Client) -> QueuesBody:
     """What waits where and what is under way, as the scheduler last told and ``viewer`` may see it."""
     told = await read_status(store)
     return QueuesBody(
+        "figures" if viewer.is_stranger else "whole",
         None if told.at_ms is None else iso(told.at_ms),
         told.leader,
         told.jobs,
@@ -285,7 +300,7 @@ async def show_totals(store: GatewayStore) -> TotalsBody:
 def _batch(batch: _Batch, viewer: Client, leader: str) -> BatchBody:
     shares = [
         ShareBody(share.job if viewer.owns(share.client) else None, alias(share.client, leader), share.images)
-        for share in batch.shares
+        for share in ([] if viewer.is_stranger else batch.shares)
     ]
     return BatchBody(batch.id, batch.lane, batch.level, batch.worker, batch.images, batch.for_ms, shares)
 

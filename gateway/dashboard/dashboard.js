@@ -12,7 +12,9 @@ import { showWorkers } from "./workers.js";
 
 const POLL_MS = 1000;
 
+// Without a key where keys are on: the figures may be there to see (a guest sees them), or nothing is (locked).
 let locked = false;
+let guest = false;
 
 // What is read
 
@@ -47,11 +49,17 @@ async function showModels() {
 }
 
 async function readOverview() {
-  const [queues, { workers }, jobs] = await Promise.all([read("v1/queues"), read("v1/workers"), readJobs(), showModels()]);
+  const queues = await read("v1/queues");
+  const asGuest = queues.view === "figures";
+  const [{ workers }, jobs] = await Promise.all([read("v1/workers"), asGuest ? null : readJobs(), asGuest ? null : showModels()]);
+  if (guest !== asGuest) {
+    guest = asGuest;
+    showView();
+  }
   showFigures(queues, workers);
   showLevels(queues);
   showWorkers(workers, queues.batches);
-  showJobs(jobs);
+  if (jobs) showJobs(jobs);
 }
 
 async function poll() {
@@ -73,8 +81,12 @@ async function keepPolling() {
 
 function showView() {
   const id = /^#\/jobs\/([A-Za-z0-9]{1,64})$/.exec(location.hash)?.[1];
-  at("locked").hidden = !locked;
+  at("locked").hidden = !locked && !guest;
+  at("locked").classList.toggle("beside", guest && !locked);
+  at("locked-title").textContent = guest && !locked ? "Only the figures are open" : "This service asks for a key";
   at("overview").hidden = locked || Boolean(id);
+  at("detect-card").hidden = guest;
+  at("jobs-card").hidden = guest;
   at("job").hidden = locked || !id;
   at("forget").hidden = locked || !key.get();
   document.title = id ? `Job ${id.slice(-8)} · Tenfold` : "Tenfold";
@@ -85,6 +97,7 @@ function showView() {
 function lock(why) {
   if (locked) return;
   locked = true;
+  guest = false;
   if (key.get()) at("locked-said").textContent = `${why}: enter another one.`;
   key.forget();
   showView();
@@ -93,7 +106,12 @@ function lock(why) {
 
 document.addEventListener("locked", (event) => lock(event.detail));
 document.addEventListener("changed", poll);
-window.addEventListener("hashchange", () => { showView(); poll(); });
+window.addEventListener("hashchange", () => {
+  // What is open without a key shows itself at the next look.
+  locked = false;
+  showView();
+  poll();
+});
 document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
 
 at("key-form").addEventListener("submit", (event) => {
@@ -101,6 +119,7 @@ at("key-form").addEventListener("submit", (event) => {
   key.set(at("key").value);
   at("key").value = "";
   locked = false;
+  guest = false;
   showView();
   at("main").focus();
   poll();
@@ -113,6 +132,8 @@ at("state").addEventListener("change", poll);
 at("older").addEventListener("click", () => { showOlder(); poll(); });
 
 // Images
+
+const maySend = () => !locked && !guest;
 
 const isImage = (file) => file.type.startsWith("image/") || file.type === "";
 
@@ -130,10 +151,10 @@ document.addEventListener("dragleave", (event) => { if (event.relatedTarget === 
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   at("drop").classList.remove("over");
-  if (!locked) detect([...event.dataTransfer.files].filter(isImage));
+  if (maySend()) detect([...event.dataTransfer.files].filter(isImage));
 });
 document.addEventListener("paste", (event) => {
-  if (!locked) detect([...event.clipboardData.files].filter(isImage));
+  if (maySend()) detect([...event.clipboardData.files].filter(isImage));
 });
 
 startTheme();

@@ -89,8 +89,10 @@ export function tile(batch) {
   const clients = new Set(batch.shares.map((share) => share.client)).size;
   const held = batch.worker ? `with ${batch.worker} for ${duration(batch.for_ms)}` : `queued for ${duration(batch.for_ms)}`;
   const shared = batch.shares.map((share) => `${share.job ? `job ${brief(share.job)}` : "another key's job"}: ${share.images}`).join("\n");
-  const told = `Batch of ${count(batch.images, "image")} of ${count(jobs, "job")} of ${count(clients, "client")}, ${held}`;
-  const cells = batch.shares.flatMap((share, place) =>
+  const whose = jobs ? ` of ${count(jobs, "job")} of ${count(clients, "client")}` : "";
+  const told = `Batch of ${count(batch.images, "image")}${whose}, ${held}`;
+  // Without a key nobody is told whose a batch is: its cells have no client's colour.
+  const cells = batch.shares.length === 0 ? Array.from({ length: batch.images }, () => make("i", { class: "nobody" })) : batch.shares.flatMap((share, place) =>
     Array.from({ length: share.images }, () => make("i", { class: `${colorOf(share.client)} ${place % 2 ? "odd" : "even"}` })));
   const empty = Array.from({ length: Math.max(0, CELLS - cells.length) }, () => make("i", { class: "empty-cell" }));
   const kind = `tile ${batch.worker ? "running" : "queued"} ${before.has(batch.id) ? "" : "new"}`;

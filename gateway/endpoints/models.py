@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from gateway.crud.reloads import request_reload
 from gateway.crud.system import list_models
-from gateway.dependencies import Caller, Parts, admin_of
+from gateway.dependencies import Parts, Viewer, admin_of
 from gateway.replies import json_reply
 from gateway.schemas import ModelsAnswer, ReloadAnswer, problem_answers
 
@@ -14,11 +14,13 @@ router = APIRouter(prefix="/v1/models", tags=["system"])
 
 
 @router.get("", summary="What can be asked for", response_model=ModelsAnswer, responses=problem_answers(401, 503))
-async def models(parts: Parts, caller: Caller) -> Response:
+async def models(parts: Parts, viewer: Viewer) -> Response:
     """Every model that a worker serves or served, with the input sizes that it takes, the versions that workers hold,
     and what came of its last reload.
+
+    Without a key where keys are on, no labels, no description and nothing of reloads.
     """
-    return json_reply({"models": await list_models(parts.store, parts.catalog, caller, parts.lost_after_ms)})
+    return json_reply({"models": await list_models(parts.store, parts.catalog, viewer, parts.lost_after_ms)})
 
 
 @router.post(

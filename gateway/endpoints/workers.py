@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from gateway.crud.system import list_workers
-from gateway.dependencies import Parts
+from gateway.dependencies import Parts, Viewer
 from gateway.replies import json_reply
 from gateway.schemas import WorkersAnswer, problem_answers
 
@@ -11,6 +11,9 @@ router = APIRouter(prefix="/v1/workers", tags=["system"])
 
 
 @router.get("", summary="Who works on what", response_model=WorkersAnswer, responses=problem_answers(401, 503))
-async def workers(parts: Parts) -> Response:
-    """Every living worker with the batches that it holds now."""
-    return json_reply({"workers": await list_workers(parts.store, parts.lost_after_ms)})
+async def workers(parts: Parts, viewer: Viewer) -> Response:
+    """Every living worker with the batches that it holds now.
+
+    Without a key where keys are on, no host and no process id.
+    """
+    return json_reply({"workers": await list_workers(parts.store, parts.lost_after_ms, viewer)})

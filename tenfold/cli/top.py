@@ -12,11 +12,13 @@ from rich.live import Live
 
 from tenfold.cli import terminal
 from tenfold.cli.system_view import Snapshot, draw
-from tenfold.client import ApiError, NotReachable, Tenfold, WaitRanOut
+from tenfold.client import ApiError, Job, NotReachable, Tenfold, WaitRanOut
 from tenfold.client.retries import NONE
 
 EXAMPLES = terminal.examples("tenfold top", "tenfold top --every 0.5", "tenfold top --once", "tenfold top --json")
 ACTIVE_JOBS_MAX = 20
+FIGURES_ONLY = "figures"
+"""What `/v1/queues` calls its view where keys are on and none was shown: jobs are not to be seen then."""
 
 Every = Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between two looks.")]
 Once = Annotated[bool, typer.Option("--once", help="One look, as plain text; so too where there is no terminal.")]
@@ -46,9 +48,12 @@ def look(client: Tenfold) -> Snapshot:
     """One look at everything. Raises ClientError."""
     queues = client.get("/v1/queues")
     workers = client.get("/v1/workers").get("workers") or []
-    jobs = [*client.jobs(state="running", limit=ACTIVE_JOBS_MAX).jobs]
-    jobs += client.jobs(state="queued", limit=ACTIVE_JOBS_MAX).jobs
-    return Snapshot(client.url, queues, workers, jobs[:ACTIVE_JOBS_MAX])
+    return Snapshot(client.url, queues, workers, _jobs(client) if queues.get("view") != FIGURES_ONLY else [])
+
+
+def _jobs(client: Tenfold) -> list[Job]:
+    running = client.jobs(state="running", limit=ACTIVE_JOBS_MAX).jobs
+    return [*running, *client.jobs(state="queued", limit=ACTIVE_JOBS_MAX).jobs][:ACTIVE_JOBS_MAX]
 
 
 @dataclass(slots=True)

@@ -175,12 +175,10 @@ def test_the_page_goes_on_after_the_gateway_was_killed(
 def test_where_keys_are_on_the_page_asks_for_one(
     open_page: Callable[..., Page], redis_url: str, complaints: Complaints
 ) -> None:
-    """Without a key nothing is shown and nothing can be done; with one the page opens, and it can be forgotten."""
+    """Where nothing is public, nothing is shown and nothing can be done without one; and it can be forgotten."""
     complaints.expected = "status of (401|503)"  # no key yet; and this gateway has no scheduler, so it is not ready
-    with running_gateway(redis_url, Settings(redis_url=redis_url, model=("toy",), api_keys=("one:first-secret",))) as (
-        _,
-        address,
-    ):
+    settings = Settings(redis_url=redis_url, model=("toy",), api_keys=("one:first-secret",), public_status=False)
+    with running_gateway(redis_url, settings) as (_, address):
         page = open_page(address)
         expect(page.locator("#locked")).to_be_visible()
         expect(page.locator("#overview")).to_be_hidden()
@@ -193,6 +191,36 @@ def test_where_keys_are_on_the_page_asks_for_one(
         assert page.evaluate("Object.values({...localStorage})") == []
         page.get_by_role("button", name="Forget key").click()
         expect(page.locator("#locked")).to_be_visible()
+        page.close()  # before its gateway goes
+
+
+def test_without_a_key_the_figures_are_there_to_see(
+    open_page: Callable[..., Page], redis_url: str, complaints: Complaints
+) -> None:
+    """No request is refused; uploads and jobs are not there, a job's page asks for a key, and with one all is there."""
+    complaints.expected = "status of 503"  # this gateway has no scheduler, so it is not ready
+    settings = Settings(redis_url=redis_url, model=("toy",), api_keys=("one:first-secret",))
+    with running_gateway(redis_url, settings) as (_, address):
+        page = open_page(address)
+        expect(page.locator("#figure-rate")).to_contain_text("images/s")
+        expect(page.get_by_text("Only the figures are open")).to_be_visible()
+        expect(page.locator("#workers")).to_contain_text("No worker lives")
+        for card in ("#detect-card", "#jobs-card"):
+            expect(page.locator(card)).to_be_hidden()
+        assert serious(page) == []
+        complaints.expected = "status of (401|503)"  # a job's page is asked for, and refused
+        page.goto(f"{address}/#/jobs/abcdefgh")
+        expect(page.get_by_text("This service asks for a key")).to_be_visible()
+        expect(page.locator("#overview")).to_be_hidden()
+        page.get_by_role("link", name="Tenfold").click()
+        expect(page.get_by_text("Only the figures are open")).to_be_visible()
+        page.get_by_label("API key").fill("first-secret")
+        page.get_by_label("API key").press("Enter")
+        expect(page.locator("#jobs")).to_contain_text("No job yet")
+        expect(page.locator("#detect-card")).to_be_visible()
+        expect(page.locator("#locked")).to_be_hidden()
+        page.get_by_role("button", name="Forget key").click()
+        expect(page.get_by_text("Only the figures are open")).to_be_visible()
         page.close()  # before its gateway goes
 
 

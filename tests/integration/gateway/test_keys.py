@@ -10,8 +10,8 @@ JPEG = {"content-type": "image/jpeg"}
 
 
 def test_with_keys_on_only_keys_are_answered(world_with: Callable[..., World]) -> None:
-    """Everything but liveness, readiness and the pages asks for a key."""
-    world = world_with(api_keys=KEYS)
+    """Everything but liveness, readiness and the pages asks for a key, the figures too where they are not public."""
+    world = world_with(api_keys=KEYS, public_status=False)
     for path in ("/v1/jobs", "/v1/models", "/v1/queues", "/v1/workers", "/metrics", "/v1/jobs/abc"):
         reply = world.http.get(path)
         assert (reply.status_code, reply.json()["code"]) == (401, "unauthorized"), path
@@ -20,6 +20,43 @@ def test_with_keys_on_only_keys_are_answered(world_with: Callable[..., World]) -
     assert world.http.post("/v1/detect", content=image(), headers=JPEG).status_code == 401
     for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
         assert world.http.get(path).status_code == 200, path
+
+
+OPEN_TO_STRANGERS = {"/healthz", "/readyz", "/v1/queues", "/v1/workers", "/v1/models"}
+
+
+def test_strangers_see_figures_and_nothing_else(world_with: Callable[..., World]) -> None:
+    """Of all that can be asked, these answer without a key; everything else is 401, and so is a wrong key anywhere."""
+    world = world_with(api_keys=KEYS)
+    routes = world.http.get("/openapi.json").json()["paths"]
+    answered = set()
+    for path, methods in routes.items():
+        for method in methods:
+            at = path.replace("{index}", "0").replace("{", "").replace("}", "")
+            reply = world.http.request(method, at)
+            if reply.status_code != 401:
+                answered.add(path if method == "get" else f"{method} {path}")
+            if path.startswith("/v1"):
+                assert world.http.request(method, at, headers={"x-api-key": "wrong"}).status_code == 401, (method, at)
+    assert answered == OPEN_TO_STRANGERS
+
+
+def test_a_stranger_is_not_told_whose_and_where(world_with: Callable[..., World]) -> None:
+    """Depths, rates and counts are whole; jobs, clients, hosts, process ids, labels and descriptions are left out."""
+    world = world_with(api_keys=KEYS)
+    share = {"job": "secretjob", "client": "one", "images": 3}
+    batch = {"id": "b", "lane": "toy@1-64", "level": 0, "worker": "w1", "images": 3, "for_ms": 1.0, "shares": [share]}
+    world.backend.scheduler.publish({"at_ms": 0, "leader": "1", "jobs": 2, "queues": [], "batches": [batch]}, {})
+    seen, whole = world.http.get("/v1/queues").json(), world.http.get("/v1/queues", headers=ONE).json()
+    assert (seen["view"], seen["jobs"], seen["batches"][0]["images"]) == ("figures", 2, 3)
+    assert seen["batches"][0]["shares"] == []
+    assert (whole["view"], whole["batches"][0]["shares"][0]["job"]) == ("whole", "secretjob")
+    (worker,) = world.http.get("/v1/workers").json()["workers"]
+    assert (worker["name"], worker["host"], worker["pid"]) == ("w1", None, None)
+    (model,) = world.http.get("/v1/models").json()["models"]
+    assert (model["name"], model["labels"], model["description"], model["workers"]) == ("toy", [], "", 1)
+    (known,) = world.http.get("/v1/models", headers=ONE).json()["models"]
+    assert (known["labels"], known["description"]) == (["circle", "square"], "a toy")
 
 
 def test_a_job_of_another_key_is_not_there(world_with: Callable[..., World]) -> None:

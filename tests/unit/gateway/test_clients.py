@@ -96,3 +96,14 @@ def test_keys_that_cannot_be_read_stop_the_process_without_showing_a_secret(spec
     with pytest.raises(SettingsError) as caught:
         Keyring.of(specs, [])
     assert "hush" not in str(caught.value)
+
+
+def test_who_shows_no_key_is_a_stranger_and_owns_nothing() -> None:
+    """Only where keys are on, and only without any key: a wrong one is refused, no job is a stranger's."""
+    keys = Keyring.of(["team:s3cr3t"], [])
+    stranger = keys.look({}, "192.0.2.7")
+    assert (stranger.is_stranger, stranger.owns("team"), stranger.sees_all) == (True, False, False)
+    assert keys.look({"x-api-key": "s3cr3t"}, "192.0.2.7").id == "team"
+    with pytest.raises(Unauthorized):
+        keys.look({"x-api-key": "wrong"}, "192.0.2.7")
+    assert Keyring.of([], []).look({}, "192.0.2.7") == Client("192.0.2.7")
