@@ -13,6 +13,7 @@ from gateway.crud.changes import Changes
 from gateway.crud.clients import Client, Keyring, Scope
 from gateway.crud.clock import StoreClock
 from gateway.crud.drawing import Drawing
+from gateway.crud.gallery import Gallery
 from gateway.crud.intake import Intake
 from gateway.crud.jobs import Jobs
 from gateway.crud.parts import Parts as PartIntake
@@ -45,6 +46,7 @@ class Gateway:
     changes: Changes
     intake: Intake
     drawing: Drawing
+    gallery: Gallery
     keyring: Keyring
     metrics: Metrics
 
@@ -64,6 +66,7 @@ class Gateway:
         clock = StoreClock(store)
         catalog = Catalog(store, settings.model[0])
         limits = UploadLimits(settings.file_bytes_max, settings.pixels_max, settings.images_per_job_max)
+        drawing = Drawing(store)
         spool = Spool(settings.spool_dir, SPOOLED_BODIES_MAX * settings.body_bytes_max)
         return cls(
             settings,
@@ -83,7 +86,8 @@ class Gateway:
                 spool,
                 settings.allotments,
             ),
-            Drawing(store),
+            drawing,
+            Gallery(store, drawing),
             Keyring.of(settings.api_keys, settings.trusted_proxies),
             Metrics(),
         )

@@ -1,9 +1,11 @@
-"""A job's image with its boxes drawn, while the image is kept."""
+"""A job's images with their boxes drawn, while the images are kept."""
 
 from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from tenfold.annotate import annotate
@@ -17,11 +19,15 @@ AT_ONCE: Final = 2
 
 
 class Drawing:
-    """Draws in threads, a few at a time."""
+    """Draws in threads of its own, a few pictures at a time.
+
+    The threads are the bound: one that draws for a client that left is still counted until it is done.
+    """
 
     def __init__(self, store: GatewayStore) -> None:
         self._store = store
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drawing")
 
     async def draw(self, view: JobView, index: int) -> bytes:
         """The image as PNG with its boxes.
@@ -30,6 +36,7 @@ class Drawing:
             NotFound: the job has no such image.
             Conflict: it has no result, or an error of its own.
             Gone: it is no longer kept.
+            InvalidImage: it cannot be drawn.
         """
         job_id = view.submission.job_id
         if not 0 <= index < view.total:
@@ -39,18 +46,30 @@ class Drawing:
             raise Conflict("this image has no result", code="no_result")
         if result.error is not None:
             raise Conflict(f"this image has an error and no boxes: {result.error.message}", code="image_has_error")
+        picture = await self.draw_kept(job_id, index, result.detections or [])
+        if picture is None:
+            raise gone()
+        return picture
+
+    async def draw_kept(self, job_id: str, index: int, detections: Sequence[Detection]) -> bytes | None:
+        """The image as PNG with these boxes, or None where it is no longer kept. Raises InvalidImage."""
         async with self._turns:
             encoded = await self._store.image(job_id, index)
             if encoded is None:
-                raise Gone(
-                    "the image is no longer kept; TENFOLD_KEEP_IMAGES_S says how long it is, and "
-                    "TENFOLD_KEPT_BYTES_MAX how many bytes of them",
-                    code="image_gone",
-                )
-            return await asyncio.to_thread(_draw, encoded, result.detections or [])
+                return None
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _draw, encoded, detections)
 
 
-def _draw(encoded: bytes, detections: list[Detection]) -> bytes:
+def gone() -> Gone:
+    """The problem of images whose time is over."""
+    return Gone(
+        "the image is no longer kept; TENFOLD_KEEP_IMAGES_S says how long it is, and "
+        "TENFOLD_KEPT_BYTES_MAX how many bytes of them",
+        code="image_gone",
+    )
+
+
+def _draw(encoded: bytes, detections: Sequence[Detection]) -> bytes:
     out = io.BytesIO()
     try:
         annotate(encoded, detections).save(out, "PNG", compress_level=1)

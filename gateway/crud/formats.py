@@ -11,12 +11,12 @@ import csv
 import io
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import msgspec
 
 from gateway.crud.results import ImageBody
+from gateway.crud.zip_sending import Outbox, safe_stem
 from tenfold.contract.records import Detection
 
 CSV_COLUMNS: Final = ("index", "name", "width", "height", "error", "x1", "y1", "x2", "y2", "score", "class_id", "label")
@@ -61,21 +61,22 @@ async def write_coco(images: AsyncIterator[ImageBody], labels: Sequence[str]) ->
 
 async def write_yolo(images: AsyncIterator[ImageBody], labels: Sequence[str]) -> AsyncIterator[bytes]:
     """A zip of ``labels/NAME.txt`` an image that has a result, empty where nothing was found, and ``classes.txt``."""
-    sink = _Sink()
+    outbox = Outbox()
     known = dict(enumerate(labels))
     taken: set[str] = set()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(outbox, "w", zipfile.ZIP_DEFLATED) as archive:
         async for image in images:
             if image.detections is None or not image.width or not image.height:
                 continue
             known.update({found.class_id: found.label for found in image.detections})
             lines = [_yolo_line(found, image.width, image.height) for found in image.detections]
             archive.writestr(f"labels/{_stem(image, taken)}.txt", "".join(lines))
-            if data := sink.taken():
-                yield data
+            for piece in outbox.pieces():
+                yield piece
         names = (known.get(class_id, "") for class_id in range(max(known, default=-1) + 1))
         archive.writestr("classes.txt", "".join(f"{name}\n" for name in names))
-    yield sink.taken()
+    for piece in outbox.pieces():
+        yield piece
 
 
 def _coco_annotation(number: int, image_id: int, found: Detection) -> dict[str, Any]:
@@ -100,8 +101,7 @@ def _yolo_line(found: Detection, width: int, height: int) -> str:
 
 def _stem(image: ImageBody, taken: set[str]) -> str:
     """A file name from the image's own, without any path, different from all before."""
-    name = PurePosixPath(image.name.replace("\\", "/")).name
-    stem = "".join(char if char.isalnum() or char in "._- " else "_" for char in PurePosixPath(name).stem).strip(". ")
+    stem = safe_stem(image.name)
     if not stem or stem in taken:
         stem = f"{stem or 'image'}-{image.index}"
     taken.add(stem)
@@ -117,21 +117,3 @@ def _csv_rows(rows: Sequence[Sequence[Any]]) -> bytes:
 def _harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-class _Sink(io.RawIOBase):
-    """Where a zip is written while it is sent: it only grows at its end, and what is taken is forgotten."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._data += data
-        return len(data)
-
-    def taken(self) -> bytes:
-        data, self._data = bytes(self._data), bytearray()
-        return data

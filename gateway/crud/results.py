@@ -61,17 +61,17 @@ async def page(store: GatewayStore, view: JobView, start: int, limit: int) -> Re
     Raises:
         Gone: the job's results were dropped early to bound memory.
     """
-    there = await _indexes(store, view)
+    there = await indexes_of(store, view)
     first = bisect_left(there, start)
     wanted = there[first : first + limit]
-    results = [image async for image in _read(store, view, wanted)]
+    results = [image async for image in read_some(store, view, wanted)]
     more = first + limit < len(there)
     return ResultPage(results, str(wanted[-1] + 1) if more else None)
 
 
 async def every(store: GatewayStore, view: JobView) -> AsyncIterator[ImageBody]:
     """All results so far, in index order, read from the store as they are taken. Raises as :func:`page` does."""
-    return _read(store, view, await _indexes(store, view))
+    return read_some(store, view, await indexes_of(store, view))
 
 
 async def rest_of(
@@ -103,7 +103,8 @@ async def some(store: GatewayStore, job_id: str, indexes: Sequence[int]) -> list
     ]
 
 
-async def _indexes(store: GatewayStore, view: JobView) -> list[int]:
+async def indexes_of(store: GatewayStore, view: JobView) -> list[int]:
+    """The images that have a result or an error of their own so far, in order. Raises as :func:`page` does."""
     if view.results_gone:
         raise Gone(
             "the results were dropped to keep within TENFOLD_RESULT_BYTES_MAX; fetch them sooner or raise it",
@@ -114,7 +115,8 @@ async def _indexes(store: GatewayStore, view: JobView) -> list[int]:
     return sorted(await store.committed(view.submission.job_id, 0, view.total))
 
 
-async def _read(store: GatewayStore, view: JobView, indexes: Sequence[int]) -> AsyncIterator[ImageBody]:
+async def read_some(store: GatewayStore, view: JobView, indexes: Sequence[int]) -> AsyncIterator[ImageBody]:
+    """The results of these images, in this order, read from the store as they are taken."""
     for start in range(0, len(indexes), CHUNK):
         for image in await some(store, view.submission.job_id, indexes[start : start + CHUNK]):
             yield image

@@ -116,17 +116,19 @@ async function morePictures(id) {
 }
 
 function downloads(id) {
-  return make("p", { class: "downloads" }, "Download: ", Object.entries(FORMATS).map(([format, word]) =>
-    make("button", { type: "button", class: "small", on: { click: () => download(id, format) } }, word)));
+  const button = (word, path, name) => make("button", { type: "button", class: "small", on: { click: () => download(path, name) } }, word);
+  const results = Object.entries(FORMATS).map(([format, word]) =>
+    button(word, `v1/jobs/${id}/results?format=${format}`, `${id}.${format === "coco" ? "json" : format === "yolo" ? "zip" : format}`));
+  return make("p", { class: "downloads" }, "Download: ", results, button("Pictures", `v1/jobs/${id}/images`, `${id}.images.zip`));
 }
 
 // A link could not send the key; a blob can be saved all the same.
-async function download(id, format) {
+async function download(path, name) {
   try {
-    const response = await call(`v1/jobs/${id}/results?format=${format}`);
+    const response = await call(path);
     const named = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "");
     const url = URL.createObjectURL(await response.blob());
-    make("a", { href: url, download: named ? named[1] : `${id}.${format === "coco" ? "json" : format === "yolo" ? "zip" : format}` }).click();
+    make("a", { href: url, download: named ? named[1] : name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   } catch (error) {
     at("job-said").textContent = error.message;

@@ -1,6 +1,7 @@
-"""``/v1/jobs/{id}/images``: more images for an open job; and each with its boxes drawn."""
+"""``/v1/jobs/{id}/images``: more images for an open job; and those there are with their boxes drawn, one or all."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from gateway.crud.jobs import JobBody
 from gateway.crud.parts import Added
@@ -39,6 +40,26 @@ async def add(request: Request, job_id: str, caller: Caller, jobs: JobDesk, part
     fields = {name: getattr(body, name) for name in body.__struct_fields__}
     headers = {"Location": body.links.self_, **(quota.headers if quota else {})}
     return json_reply(AddedTo(**fields, added=added), 202, headers)
+
+
+@router.get(
+    "/{job_id}/images",
+    summary="All images with their boxes drawn",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}, "description": "Zip"},
+        **problem_answers(401, 404, 409, 410, 503),
+    },
+)
+async def gallery(job_id: str, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
+    """A zip of what can be drawn now: `INDEX-NAME.png` for each image, drawn while it is sent.
+
+    `missing.txt` in it, where there is one, has a line for each image that is not: its index, name, and why, between
+    tabs. 410 once no image is kept any longer (`TENFOLD_KEEP_IMAGES_S` after its result).
+    """
+    pieces = await parts.gallery.open(await jobs.find(job_id, caller))
+    headers = {"Content-Disposition": f'attachment; filename="{job_id}.images.zip"', "Cache-Control": "no-store"}
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 
 @router.get(

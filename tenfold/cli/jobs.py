@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli import formats, pictures, story, terminal
+from tenfold.cli import formats, gallery, pictures, story, terminal
 from tenfold.cli.detect import Paths, Wait, follow
 from tenfold.client import Job, Options, Tenfold, Upload
 
@@ -20,6 +20,10 @@ State = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
 Format = Annotated[str, typer.Option("--format", help=f"{', '.join(formats.SUFFIXES)}.")]
+PicturesOut = Annotated[
+    Path | None, typer.Option("--out", help="A .zip file, or a folder.", show_default="ID.images.zip")
+]
+MISSING_TOLD_MAX = 20
 OutFile = Annotated[Path | None, typer.Option("--out", help="A file for the results.", show_default="stdout")]
 
 
@@ -134,6 +138,38 @@ def results(
         sys.stdout.write(data.decode())
     else:
         out.write_bytes(data)
+
+
+@app.command(
+    epilog=terminal.examples("tenfold jobs images ID", "tenfold jobs images ID --out found/", "… --out found.zip")
+)
+def images(
+    job_id: JobId,
+    out: PicturesOut = None,
+    as_json: terminal.AsJson = False,
+    url: terminal.Url = terminal.URL,
+    api_key: terminal.ApiKey = None,
+) -> None:
+    """A job's pictures with what was found drawn on them, while the service keeps them.
+
+    Exits with 3 where some are missing; why is said.
+    """
+    with terminal.connect(url, api_key) as client:
+        saved = gallery.save(client, job_id, out or Path(f"{job_id}.images.zip"))
+    if as_json:
+        terminal.print_json({"out": str(saved.out), "pictures": saved.pictures, "missing": saved.missing})
+    else:
+        _tell_of_pictures(saved)
+    raise typer.Exit(3 if saved.missing else 0)
+
+
+def _tell_of_pictures(saved: gallery.Saved) -> None:
+    terminal.people().print(f"{terminal.count(saved.pictures, 'picture')} in {saved.out}", markup=False)
+    if saved.missing:
+        rows = saved.missing[:MISSING_TOLD_MAX]
+        terminal.people().print(terminal.table("Missing", ("index", "picture", "why"), rows))
+    if len(saved.missing) > MISSING_TOLD_MAX:
+        terminal.note(f"and {len(saved.missing) - MISSING_TOLD_MAX} more: missing.txt in the zip has them all")
 
 
 @app.command()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -119,6 +120,14 @@ class AsyncTenfold(Connection):
         """An image with its boxes drawn, as PNG, while the service keeps it."""
         return await self._run(calls.picture(job_id, index))
 
+    async def save_pictures(self, job_id: str, path: Path | str) -> None:
+        """Write all of a job's images with their boxes drawn to `path`, as a zip.
+
+        What the service no longer keeps is named in its `missing.txt`; where that is all, ApiError (`image_gone`).
+        Raises OSError where nothing can be written.
+        """
+        await self._run(calls.pictures(job_id, Path(path)))
+
     async def trace(self, job_id: str) -> list[dict[str, Any]]:
         """What the scheduler did with a job, in order."""
         return list((await self._run(calls.trace(job_id))).get("trace") or [])
@@ -192,8 +201,7 @@ class AsyncTenfold(Connection):
         while True:
             failed: Exception | httpx.Response
             try:
-                asked = self._http.build_request(**call.request(self.connect_timeout_s, self.read_timeout_s))
-                failed = reply = await self._http.send(asked)
+                failed = reply = await self._send(call)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failed, wait_s = error, attempts.after_error(error)
             else:
@@ -204,6 +212,22 @@ class AsyncTenfold(Connection):
                 wait_s = again_s
             self._tell_of_retry(self._why(failed), wait_s)
             await asyncio.sleep(wait_s)
+
+    async def _send(self, call: Call[T]) -> httpx.Response:
+        asked = self._http.build_request(**call.request(self.connect_timeout_s, self.read_timeout_s))
+        if call.into is None:
+            return await self._http.send(asked)
+        reply = await self._http.send(asked, stream=True)
+        try:
+            if reply.is_error:
+                await reply.aread()
+                return reply
+            with calls.arriving(call.into) as out:
+                async for chunk in reply.aiter_bytes():
+                    await asyncio.to_thread(out.write, chunk)
+        finally:
+            await reply.aclose()
+        return reply
 
     async def _follow(self, trail: Trail, every_s: float = POLL_S) -> AsyncIterator[Event]:
         while not trail.is_over:

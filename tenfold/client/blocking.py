@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -118,6 +119,14 @@ class Tenfold(Connection):
         """An image with its boxes drawn, as PNG, while the service keeps it."""
         return self._run(calls.picture(job_id, index))
 
+    def save_pictures(self, job_id: str, path: Path | str) -> None:
+        """Write all of a job's images with their boxes drawn to `path`, as a zip.
+
+        What the service no longer keeps is named in its `missing.txt`; where that is all, ApiError (`image_gone`).
+        Raises OSError where nothing can be written.
+        """
+        self._run(calls.pictures(job_id, Path(path)))
+
     def trace(self, job_id: str) -> list[dict[str, Any]]:
         """What the scheduler did with a job, in order."""
         return list(self._run(calls.trace(job_id)).get("trace") or [])
@@ -186,8 +195,7 @@ class Tenfold(Connection):
         while True:
             failed: Exception | httpx.Response
             try:
-                asked = self._http.build_request(**call.request(self.connect_timeout_s, self.read_timeout_s))
-                failed = reply = self._http.send(asked)
+                failed = reply = self._send(call)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failed, wait_s = error, attempts.after_error(error)
             else:
@@ -198,6 +206,22 @@ class Tenfold(Connection):
                 wait_s = again_s
             self._tell_of_retry(self._why(failed), wait_s)
             time.sleep(wait_s)
+
+    def _send(self, call: Call[T]) -> httpx.Response:
+        asked = self._http.build_request(**call.request(self.connect_timeout_s, self.read_timeout_s))
+        if call.into is None:
+            return self._http.send(asked)
+        reply = self._http.send(asked, stream=True)
+        try:
+            if reply.is_error:
+                reply.read()
+                return reply
+            with calls.arriving(call.into) as out:
+                for chunk in reply.iter_bytes():
+                    out.write(chunk)
+        finally:
+            reply.close()
+        return reply
 
     def _follow(self, trail: Trail, every_s: float = POLL_S) -> Iterator[Event]:
         while not trail.is_over:

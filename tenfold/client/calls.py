@@ -1,10 +1,12 @@
 """Each request that the clients make, described without sending it."""
 
+import contextlib
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Generic, TypeVar
 
 import httpx
 import msgspec
@@ -25,6 +27,7 @@ class Call(Generic[T]):
 
     Attributes:
         repeatable: it may be sent again when the line broke before its answer came.
+        into: the file that the answer's bytes go into as they come; None: the answer is read as a `kind`.
         answer_s: how long its answer may take beyond the client's own patience, seconds.
     """
 
@@ -37,6 +40,7 @@ class Call(Generic[T]):
     images: Sequence[Upload] = ()
     options: Options | None = None
     repeatable: bool = False
+    into: Path | None = None
     answer_s: float = 0.0
 
     def request(self, connect_s: float, read_s: float) -> dict[str, Any]:
@@ -54,6 +58,8 @@ class Call(Generic[T]):
 
     def read(self, reply: httpx.Response) -> T:
         """The answer. Raises ClientError where it is none of ours."""
+        if self.into is not None:
+            return None  # type: ignore[return-value]  # T is None; the file has it
         if self.kind is bytes:
             return reply.content  # type: ignore[return-value]  # T is bytes
         try:
@@ -124,6 +130,23 @@ def results_as(job_id: str, form: str) -> Call[bytes]:
 def picture(job_id: str, index: int) -> Call[bytes]:
     """An image with its boxes drawn, as PNG."""
     return Call("GET", f"/v1/jobs/{_part(job_id)}/images/{index}", bytes, repeatable=True)
+
+
+def pictures(job_id: str, into: Path) -> Call[None]:
+    """All of a job's images with their boxes drawn, as a zip that is written to `into`."""
+    return Call("GET", f"/v1/jobs/{_part(job_id)}/images", type(None), into=into, repeatable=True)
+
+
+@contextlib.contextmanager
+def arriving(path: Path) -> Iterator[BinaryIO]:
+    """A file for what comes in pieces; it has its name once all is there, and is not left behind where it never is."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as out:
+            yield out
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def trace(job_id: str) -> Call[dict[str, Any]]:

@@ -505,6 +505,13 @@ class GatewayStore:
         """The encoded image, or None where it is no longer kept."""
         return cast("bytes | None", await self.client.get(self.keys.blob(job_id, index)))
 
+    async def kept(self, job_id: str, indexes: Sequence[int]) -> list[int]:
+        """Those of these images that are still kept, in this order."""
+        pipe = self.client.pipeline(transaction=False)
+        for index in indexes:
+            pipe.exists(self.keys.blob(job_id, index))
+        return [index for index, there in zip(indexes, await pipe.execute(), strict=True) if there]
+
     async def trace(self, job_id: str) -> list[dict[str, object]]:
         """What the scheduler did with the job, in order."""
         return [msgspec.json.decode(raw) for raw in await self.client.lrange(self.keys.trace(job_id), 0, -1)]
