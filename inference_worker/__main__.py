@@ -8,6 +8,7 @@ import os
 import sys
 
 from inference_worker.choice import Choice
+from inference_worker.memory import keep_freed_memory
 from inference_worker.stopping import StopFlag
 from tenfold.contract.errors import SettingsError
 from tenfold.logs import configure_logs
@@ -60,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Threads that wait for each other must sleep, not spin: with a busy neighbour (our own gateway is one) two spinning
     # threads ran a batch up to ten times slower than two sleeping ones. OpenMP reads this once, when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     # Torch is loaded only now, so that a wrong setting is told at once and a signal during the load is heeded.
     stop = StopFlag()
     stop.install(at_once=True)

@@ -14,16 +14,24 @@ from benchmarks.report import Section, Table
 BATCHES = (1, 10)
 
 
+KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+"""What ``inference_worker.memory`` tells glibc, as its environment; the loop may have it too."""
+
+
 def variants(cores: int) -> dict[str, dict[str, str]]:
-    """Settings under which the loop might be fastest: torch's threads, and whether waiting threads spin."""
+    """Settings under which the loop might be fastest: torch's threads, whether waiting threads spin, and whether freed
+    memory is kept.
+    """
     threads = sorted({1, cores})
     waits = {"sleeping": "PASSIVE", "spinning": "ACTIVE"}
-    return {
+    found = {
         f"{count} threads, {how}": {"BENCH_THREADS": str(count), "OMP_WAIT_POLICY": policy}
         for count in threads
         for how, policy in waits.items()
         if count > 1 or how == "sleeping"
     }
+    sleeping = f"{cores} threads, sleeping"
+    return found | {f"{sleeping}, keeping memory": found[sleeping] | KEEPING}
 
 
 def run(plan: Plan) -> Section:

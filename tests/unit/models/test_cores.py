@@ -19,11 +19,22 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_long_batches_are_cut_and_short_ones_are_not() -> None:
-    """A batch is cut where its parts are long enough and about as long as each other."""
+def test_a_batch_is_cut_for_the_cores_that_there_are() -> None:
+    """A batch is cut where each core gets a part, and they are about as long as each other."""
     cores = Cores()
-    lengths = {images: [part.stop - part.start for part in cores.parts(images)] for images in (1, 4, 6, 9, 10)}
-    assert lengths == {1: [1], 4: [4], 6: [3, 3], 9: [4, 5], 10: [5, 5]}
+    lengths = {images: [part.stop - part.start for part in cores.parts(images)] for images in (1, 2, 3, 5, 10)}
+    assert lengths == {1: [1], 2: [1, 1], 3: [1, 2], 5: [2, 3], 10: [5, 5]}
+
+
+def test_a_batch_that_would_leave_cores_idle_is_not_cut() -> None:
+    """Where parts would differ much, or some cores get none, all cores share each layer instead."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        lengths = {images: len(Cores().parts(images)) for images in (2, 5, 7, 8, 10)}
+    finally:
+        torch.set_num_threads(before)
+    assert lengths == {2: 1, 5: 1, 7: 4, 8: 4, 10: 4}
 
 
 def test_one_thread_computes_a_batch_whole() -> None:
