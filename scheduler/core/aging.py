@@ -71,12 +71,17 @@ def patience_ms(pool: Pool, job: Job) -> float:
 
     A turn is what passes until the ring comes back to the job: a quantum for each client of the ring as often as its
     own client needs turns for its own jobs, and never more than all that waits there. The longest turn found during
-    the wait counts.
+    the wait counts. A client that was held in that time waited in the last level's ring, whether or not it is held at
+    this moment: by its own ring alone all its jobs would age together, which no lead could hold.
     """
     client, config = job.client, pool.config
-    level = config.last_level if client.held else job.level
+    held = client.held or (job.level < config.last_level and client.held_ms >= job.wait_since_ms)
+    level = config.last_level if held else job.level
     clients, waiting = _contenders(pool, job.lane, level)
-    items = min(clients * config.quantum * _own_turns(client, job.level, config.quantum), waiting)
+    if held and not client.held:
+        clients += (client, job.lane) not in pool.last
+        waiting += client.upper_items
+    items = min(clients * config.quantum * _own_turns(client, job.level, config.quantum, held=held), waiting)
     turn_ms = items * pool.item_ms.get(job.lane, 0.0) / max(1, pool.credits.serving(job.lane, level))
     job.turn_ms = max(job.turn_ms, turn_ms)
     return max(config.boost_after_ms, TURNS * job.turn_ms)
@@ -92,10 +97,10 @@ def _contenders(pool: Pool, lane: str, level: int) -> tuple[int, int]:
     return len(clients), sum(shelf.items.get(other, 0) for other in lanes)
 
 
-def _own_turns(client: Client, level: int, quantum: int) -> int:
+def _own_turns(client: Client, level: int, quantum: int, *, held: bool) -> int:
     """Turns that a client needs until each of its jobs at ``level``, or of all that it has while held, was served."""
     jobs = items = 0
-    for seat in client.seats if client.held else (client.seats[level],):
+    for seat in client.seats if held else (client.seats[level],):
         for queue in seat.queues.values():
             jobs += len(queue.plain)
             items += queue.plain_items

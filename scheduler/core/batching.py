@@ -43,12 +43,13 @@ class Batching:
             pass
         if pool.newly_held:
             for client in pool.newly_held:
+                client.held_ms = self.now_ms
                 self._tell_held(client)
             pool.newly_held.clear()
 
     def _next(self, pool: Pool) -> bool:
         if pool.held.members:
-            pool.release_caught_up()
+            pool.release_caught_up(self.now_ms)
         self._pending = 0
         for level, shelf in enumerate(pool.shelves):
             if pool.alone[level] and self._dispatch_alone(pool, level):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
+from math import inf
 from operator import itemgetter
 
 from scheduler.core.ranges import Ranges
@@ -201,17 +202,30 @@ class Client:
     Attributes:
         service_ms: its virtual time: service given, raised on becoming active to the least among the active.
         held: it is too far ahead: its plain jobs are served at the last level.
+        held_ms: when it was last known to be held.
         jobs: how many jobs it has.
         items: its waiting items; ``normal_items`` of them are of jobs that are not low, by lane ``waiting``.
         upper_items: its plain waiting items above the last level, which holding concerns.
     """
 
-    __slots__ = ("held", "items", "jobs", "name", "normal_items", "seats", "service_ms", "upper_items", "waiting")
+    __slots__ = (
+        "held",
+        "held_ms",
+        "items",
+        "jobs",
+        "name",
+        "normal_items",
+        "seats",
+        "service_ms",
+        "upper_items",
+        "waiting",
+    )
 
     def __init__(self, name: str, levels: int, quantum: int) -> None:
         self.name = name
         self.service_ms = 0.0
         self.held = False
+        self.held_ms = -inf
         self.jobs = 0
         self.items = 0
         self.normal_items = 0

@@ -271,16 +271,17 @@ class Pool:
             self.held.add(client)
             self.newly_held.append(client)
 
-    def release_caught_up(self) -> None:
+    def release_caught_up(self, now_ms: float) -> None:
         """Release every held client whom the others have caught up with."""
         while (client := self.held.top()) is not None and self.time.ahead_ms(client) <= 0.0:
-            self._release(client)
+            self._release(client, now_ms)
         if self.time.several_realms:
             # Whom the least-served held client still has to wait for, others need not wait for.
             for client in [client for client in self.held if self.time.ahead_ms(client) <= 0.0]:
-                self._release(client)
+                self._release(client, now_ms)
 
-    def _release(self, client: Client) -> None:
+    def _release(self, client: Client, now_ms: float) -> None:
+        client.held_ms = now_ms
         self.held.remove(client)
         self._switch(client, held=False)
 

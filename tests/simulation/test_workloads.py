@@ -6,7 +6,7 @@ from scheduler.core import Core, CoreConfig
 from scheduler.simulate.engine import Arrival, Engine
 from scheduler.simulate.figures import Run, fairness, percentile, play, service_by_client
 from scheduler.simulate.model_worker import Device
-from scheduler.simulate.workloads import Workload, burst, gpu, one_greedy_client, poisson, singles
+from scheduler.simulate.workloads import Workload, burst, gpu, poisson, singles
 from tenfold.contract.records import Priority
 from tests.simulation.seeds import dice
 
@@ -83,14 +83,18 @@ def test_a_low_job_ends_under_overload(clients: int) -> None:
     assert all(gap.gap_ms <= gap.bound_ms for gap in run.bound.gaps)
 
 
-def test_two_backlogged_clients_share_evenly_whatever_the_size_of_their_jobs() -> None:
+@pytest.mark.parametrize("over_ms", [0.0, 400.0, 1000.0])
+@pytest.mark.parametrize("at_ms", [0.0, 300.0])
+def test_two_backlogged_clients_share_evenly_whatever_the_size_of_their_jobs(at_ms: float, over_ms: float) -> None:
     """Workload (d): in any five seconds in which both have work waiting each gets 40 to 60 % of the service."""
-    run = play(one_greedy_client(0), "mlfq")
+    arrivals = [Arrival(0.0, "bulk", 500, kind="bulk")]
+    arrivals += singles((at_ms + over_ms * k / 500 for k in range(500)), lambda _: "greedy")
+    run = _mlfq(arrivals, Device(5.0, 20.0))
     both_until_ms = min(
         max(piece.start_ms for piece in run.engine.history.pieces if kind in _clients(run, piece.items))
         for kind in ("bulk", "greedy")
     )
-    start_ms = 0.0
+    start_ms = at_ms + over_ms
     while start_ms + 5000.0 <= both_until_ms:
         given = service_by_client(run, start_ms, start_ms + 5000.0)
         assert 0.4 <= given["bulk"] / (given["bulk"] + given["greedy"]) <= 0.6, f"from {start_ms} ms: {given}"
