@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 
 @dataclass
@@ -20,17 +19,14 @@ class Progress:
     losses: list[tuple[int, float]] = field(default_factory=list)
 
 
-def save(
-    path: Path, network: dict[str, Tensor], average: dict[str, Tensor], optimiser: Any, progress: Progress
-) -> None:
+def save(path: Path, state: dict[str, Any]) -> None:
     """Writes all of it in one move, so that a kill leaves the old file or the new one."""
-    state = {"network": network, "average": average, "optimiser": optimiser, "progress": vars(progress)}
     beside = path.with_suffix(".part")
     torch.save(state, beside)
     beside.replace(path)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """``network``, ``average``, ``optimiser`` (state dicts) and ``progress`` (a dict)."""
+    """What :func:`save` wrote: tensors (on the CPU), numbers, text. What else is in the file is refused, not run."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state

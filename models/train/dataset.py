@@ -74,8 +74,8 @@ def _letterboxed(scene: Scene, size: int) -> Sample:
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Stacks pictures and pads their objects to the most that one has."""
-    most = max(len(sample.boxes) for sample in samples)
+    """Stacks pictures and pads their objects to the most that one has, to one where none has any."""
+    most = max(1, *(len(sample.boxes) for sample in samples))
     boxes, class_ids = torch.zeros(len(samples), most, 4), torch.zeros(len(samples), most, dtype=torch.int64)
     real = torch.zeros(len(samples), most, dtype=torch.bool)
     for i, sample in enumerate(samples):

@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-
 from models.train import checkpoint
-from models.train.average import AveragedWeights
 from models.train.dataset import Batch, SceneDataset, batches
-from models.train.loss import Loss, LossWeights, detection_loss
+from models.train.learner import Learner, LearnOptions
+from models.train.loss import Loss
 from models.yolo.network import Yolo
 
 
@@ -48,22 +45,19 @@ class TrainOptions:
     device: str = "cpu"
     compiled: bool = False
     stages: tuple[Stage, ...] = (Stage(0.35, 192, 24), Stage(1.0, 256, 16))
-    loss: LossWeights = field(default_factory=LossWeights)
+
+
+AVERAGE_DECAY = 0.998
+AVERAGE_WARMUP_STEPS = 300.0
 
 
 class Trainer:
-    """Owns the network, its average, the optimiser and the progress; ``run`` goes on until the budget is spent."""
+    """Owns what learns and the progress; ``run`` goes on until the budget is spent."""
 
     def __init__(self, network: Yolo, options: TrainOptions) -> None:
         self.options = options
-        self.device = torch.device(options.device)
-        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedWeights(self.network)
-        # One graph a picture size: dynamic kernels would give back half of what compiling gains.
-        self.forward = torch.compile(self.network, dynamic=False) if options.compiled else self.network
-        self.optimiser = torch.optim.AdamW(
-            _groups(self.network, options.decay), lr=options.rate, betas=(0.9, 0.99), fused=True
-        )
+        learning = LearnOptions(options.device, options.decay, options.compiled)
+        self.learner = Learner(network, learning, AVERAGE_DECAY, AVERAGE_WARMUP_STEPS)
         self.progress = checkpoint.Progress()
         self.path = options.folder / "training.pt"
 
@@ -72,9 +66,7 @@ class Trainer:
         if not self.path.exists():
             return
         state = checkpoint.load(self.path)
-        self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.learner.restore(state)
         self.progress = checkpoint.Progress(**state["progress"])
 
     def run(self) -> None:
@@ -96,31 +88,16 @@ class Trainer:
 
     def step(self, batch: Batch, share: float) -> Loss:
         """One step on one batch, with the learning rate of that share of the budget."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.options.rate * self._rate_factor(share)
-        self.network.train()
-        images = batch.images.to(self.device, non_blocking=True)
-        output = self.forward(images.float().div_(255).contiguous(memory_format=torch.channels_last))
-        loss = detection_loss(output, batch.objects.to(self.device), self.network.config.bins, self.options.loss)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        self.optimiser.step()
+        rate = self.options.rate * self._rate_factor(share)
+        loss = self.learner.learn(batch, rate, self.progress.step + 1)
         self.progress.step += 1
         self.progress.scenes += len(batch.images)
-        self.average.update(self.network, self.progress.step)
         return loss
 
     def save(self) -> None:
         """Writes the checkpoint that :meth:`resume` takes up."""
         self.options.folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(
-            self.path,
-            self.network.state_dict(),
-            self.average.network.state_dict(),
-            self.optimiser.state_dict(),
-            self.progress,
-        )
+        checkpoint.save(self.path, {**self.learner.state(), "progress": vars(self.progress)})
 
     def _share(self) -> float:
         """The share of the budget that is spent."""
@@ -148,10 +125,3 @@ class Trainer:
         print(
             f"{progress.seconds / 60:6.1f} min  step {progress.step:5d}  {stage.size} px  {parts}  {pace}", flush=True
         )
-
-
-def _groups(network: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Weight decay for the kernels alone: on biases and norms it only hurts."""
-    kernels: list[Tensor] = [p for p in network.parameters() if p.ndim > 1]
-    others: list[Tensor] = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from models.detector import Detections
 from models.train.dataset import SceneDataset, batches
-from models.train.evaluate import held_out, measure
+from models.train.evaluate import held_out, measure_scenes
 from models.train.scenes import SceneOptions, draw_scene
 from models.train.shapes import LABELS, SHAPES, posed
 
@@ -77,6 +77,6 @@ def test_the_measure_is_one_for_the_truth_and_falls_for_less() -> None:
         for s in scenes
     ]
     wrong = [Detections(one.boxes, one.scores, (one.class_ids + 1) % len(LABELS)) for one in truth]
-    assert measure(scenes, truth, LABELS).at_50 == pytest.approx(1.0)
-    assert measure(scenes, truth, LABELS).at_50_to_95 == pytest.approx(1.0)
-    assert measure(scenes, wrong, LABELS).at_50 < 0.1
+    assert measure_scenes(scenes, truth, LABELS).at_50 == pytest.approx(1.0)
+    assert measure_scenes(scenes, truth, LABELS).at_50_to_95 == pytest.approx(1.0)
+    assert measure_scenes(scenes, wrong, LABELS).at_50 < 0.1

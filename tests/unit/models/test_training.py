@@ -25,8 +25,8 @@ def test_training_spends_its_time_and_leaves_a_checkpoint(tmp_path: Path) -> Non
     resumed = Trainer(Yolo(TINY), _options(tmp_path))
     resumed.resume()
     assert resumed.progress == trainer.progress
-    for name, value in trainer.average.network.state_dict().items():
-        assert torch.equal(resumed.average.network.state_dict()[name], value)
+    for name, value in trainer.learner.average.network.state_dict().items():
+        assert torch.equal(resumed.learner.average.network.state_dict()[name], value)
 
 
 def test_a_spent_budget_trains_no_further(tmp_path: Path) -> None:
