@@ -34,7 +34,8 @@ class SceneOptions:
     """How scenes are drawn.
 
     ``unit`` is the pixels of the picture that one pixel of the network's 320-pixel input stands for: a picture of
-    640 x 480 has unit 2. Diameters are in those input pixels; ``density`` is the objects that a full 320 x 320 has.
+    640 x 480 has unit 2. Diameters are in those input pixels; ``density`` is the objects that a full 320 x 320 has, and
+    ``shapes`` are the classes.
     """
 
     width: int
@@ -43,6 +44,7 @@ class SceneOptions:
     diameter_min: float = 20.0
     diameter_max: float = 150.0
     density: float = 8.0
+    shapes: tuple[Shape, ...] = SHAPES
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,9 @@ def _place(rng: Generator, canvas: _Canvas, options: SceneOptions) -> None:
     most = min(options.diameter_max * options.unit, 0.75 * min(options.width, options.height))
     least = options.diameter_min * options.unit
     radius = math.exp(rng.uniform(math.log(least), math.log(max(most, least)))) / 2
-    kind = int(rng.integers(len(SHAPES)))
+    kind = int(rng.integers(len(options.shapes)))
     squeeze = float(rng.uniform(0.88, 1.0))
-    shape = posed(SHAPES[kind], float(rng.uniform(0, 2 * math.pi)), radius, squeeze, bool(rng.random() < 0.5))
+    shape = posed(options.shapes[kind], float(rng.uniform(0, 2 * math.pi)), radius, squeeze, bool(rng.random() < 0.5))
     side = 2 * math.ceil(radius * 1.08) + 2
     if side >= min(options.width, options.height) or len(canvas.areas) >= 250:
         return
