@@ -2,12 +2,21 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 import redis as redis_py
 
 from tenfold.redis_server import RedisServer, RedisServerNotFound
+
+
+def pytest_configure() -> None:
+    """A shell ignores Ctrl-C for what it starts in the background, and whoever is started from there inherits that;
+    what is tested here must hear it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
