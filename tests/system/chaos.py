@@ -14,52 +14,38 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
-from tenfold.store.connection import BytesRedis, connect
-from tests.system.load import FINAL, PICTURE, files
-from tests.system.running import Running, eventually, running
+from tenfold.store.connection import connect
+from tests.system.chaos_reading import History, Reader, leftovers, read_everything
+from tests.system.load import PICTURE, files
+from tests.system.running import Running, running
 
 LEASE_S = 3.0
 WORKER_REST_S = LEASE_S + 10
 """Between two blows to one worker: closer ones would convict innocent images of costing it."""
 
 FREEZE_S = LEASE_S + 1.5
-VICTIMS = ("worker-1", "worker-2", "scheduler", "gateway", "redis")
+LIFETIME_S = 60
+"""Of finished jobs: over soon enough to see that nothing outlives it, long enough to read them first."""
+
+VICTIMS = ("worker-1", "worker-2", "scheduler", "gateway", "redis", "values-worker")
+VALUES = 20
 SENT_SIZES = (1, 1, 1, 3, 10, 25, 60)
 SENT_IN_PARTS = 0.3
 """The part of the jobs that are opened, added to and closed."""
 SETTINGS = {
     "TENFOLD_LEASE_S": str(LEASE_S),
     "TENFOLD_KEEP_IMAGES_S": "5",
-    "TENFOLD_RESULT_TTL_S": "600",
+    "TENFOLD_RESULT_TTL_S": str(LIFETIME_S),
 }
-
-
-@dataclass
-class History:
-    """What happened: accepted jobs with their size, blows by kind, and what clients were told."""
-
-    accepted: dict[str, int] = field(default_factory=dict)
-    blows: Counter[str] = field(default_factory=Counter)
-    answers: Counter[str] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def accept(self, job_id: str, images: int) -> None:
-        with self.lock:
-            assert self.accepted.setdefault(job_id, images) == images
-
-    def answer(self, what: str) -> None:
-        with self.lock:
-            self.answers[what] += 1
 
 
 @dataclass
@@ -120,12 +106,40 @@ class Sender(threading.Thread):
                 if reply.is_success:
                     answer: dict[str, Any] = reply.json()
                     return answer
-                assert reply.status_code in {409, 429, 503}, reply.text
-                assert reply.json()["code"] != "job_closed", reply.text
+                if reply.status_code not in {409, 429, 503} or reply.json()["code"] == "job_closed":
+                    self.history.complain(f"{path} was answered with {reply.status_code}: {reply.text}")
+                    return None
             if self.over.wait(0.3) and not steadfast:
                 return None
             if steadfast:
                 time.sleep(0.3)
+
+
+@dataclass
+class ValuesSender(threading.Thread):
+    """A client that generates values, run after run; a run whose answer is lost is nobody's."""
+
+    url: str
+    history: History
+    over: threading.Event
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+
+    __hash__ = threading.Thread.__hash__
+
+    def run(self) -> None:
+        with httpx.Client(base_url=self.url, timeout=30) as client:
+            while not self.over.wait(2.0):
+                try:
+                    reply = client.post("/v1/values/generate", json={"count": VALUES, "within_s": 2})
+                except httpx.HTTPError:
+                    continue
+                if reply.status_code == 202:
+                    with self.history.lock:
+                        self.history.values_runs[reply.json()["id"]] = VALUES
+                elif reply.status_code != 503:
+                    self.history.complain(f"a run of values was answered with {reply.status_code}: {reply.text}")
 
 
 def strike(up: Running, history: History, seed: int, until_s: float) -> None:
@@ -159,66 +173,27 @@ def _blow(victim: psutil.Process, name: str, history: History, *, freeze: bool) 
         pass
 
 
-def check(up: Running, history: History) -> list[str]:
-    """What is wrong with the history; empty where nothing is."""
-    with httpx.Client(base_url=up.url, timeout=30) as client:
-        wrong = [
-            complaint for job_id, images in history.accepted.items() for complaint in _check_job(client, job_id, images)
-        ]
-    return wrong + _check_redis(up, history)
-
-
-def _check_job(client: httpx.Client, job_id: str, images: int) -> str:
-    job = client.get(f"/v1/jobs/{job_id}").json()
-    counts = job.get("images", {})
-    if job.get("state") != "succeeded" or counts != {"total": images, "done": images, "failed": 0}:
-        return f"job {job_id} of {images} images is {job.get('state')} with {counts}"
-    return ""
-
-
-def _check_redis(up: Running, history: History) -> list[str]:
-    store = connect(up.redis_url())
-    wrong = [_check_commits(store, job_id, images) for job_id, images in history.accepted.items()]
-    left = ("queued", "batches", "claims", "computing", "leases", "active", "open")
-    wrong += [f"tenfold:{key} is left over" for key in left if store.exists(f"tenfold:{key}")]
-    return [complaint for complaint in wrong if complaint]
-
-
-def _check_commits(store: BytesRedis, job_id: str, images: int) -> str:
-    order = [int(index) for index in store.lrange(f"tenfold:job:{job_id}:order", 0, -1)]
-    if sorted(order) == list(range(images)):
-        return ""
-    doubled = [index for index, times in Counter(order).items() if times > 1]
-    return f"job {job_id}: {len(order)} commits for {images} images, doubled {doubled}"
-
-
-def drained(up: Running, history: History) -> bool:
-    """Whether every accepted job is final."""
-    try:
-        with httpx.Client(base_url=up.url, timeout=10) as client:
-            states = (client.get(f"/v1/jobs/{job_id}") for job_id in history.accepted)
-            return all(reply.status_code == 200 and reply.json()["state"] in FINAL for reply in states)
-    except httpx.HTTPError:
-        return False
-
-
 def run(seconds: float, seed: int, folder: Path, senders: int = 3) -> tuple[History, list[str]]:
     """Run the system for ``seconds`` under load and blows; what happened, and what is wrong with it."""
     history = History()
     over = threading.Event()
     flags = ("--no-sample", "--workers", "2", "--model", "synthetic:base_ms=4,item_ms=2")
     with running(folder, *flags, env=SETTINGS) as up:
-        clients = [Sender(up.url, history, seed * 1000 + number, over) for number in range(senders)]
-        for client in clients:
-            client.start()
+        store = connect(up.redis_url())
+        reader = Reader(up.url, store, history)
+        clients: list[threading.Thread] = [
+            Sender(up.url, history, seed * 1000 + number, over) for number in range(senders)
+        ]
+        clients.append(ValuesSender(up.url, history, over))
+        for thread in (reader, *clients):
+            thread.start()
         with ThreadPoolExecutor(1) as pool:
             pool.submit(strike, up, history, seed, time.monotonic() + seconds).result()
         over.set()
         for client in clients:
             client.join(60)
-        if not eventually(lambda: drained(up, history), within_s=150):
-            return history, ["the system did not drain", *check(up, history)]
-        return history, check(up, history)
+        wrong = read_everything(reader, within_s=150)
+        return history, history.complaints + wrong + leftovers(store, LIFETIME_S, sum(history.values_runs.values()))
 
 
 def main() -> int:
@@ -231,9 +206,10 @@ def main() -> int:
         history, wrong = run(flags.seconds, flags.seed, Path(folder))
         log = Path(folder, "up.log").read_text()
     print(f"seed {flags.seed}: {len(history.accepted)} jobs, {sum(history.accepted.values())} images accepted")
+    print(f"values: {len(history.values_runs)} runs, {sum(history.values_runs.values())} values")
     print("blows:", dict(sorted(history.blows.items())))
     print("answers:", dict(sorted(history.answers.items())))
-    print("\n".join(wrong) if wrong else "nothing lost, nothing doubled, nothing stuck")
+    print("\n".join(wrong) if wrong else "nothing lost, nothing doubled, nothing stuck, nothing left over")
     if wrong:
         print(log[-4000:], file=sys.stderr)
     return 1 if wrong else 0

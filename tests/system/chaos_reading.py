@@ -1,0 +1,208 @@
+"""What a chaos run left behind, held against what was promised: every job once, every run of values whole, no residue.
+
+Jobs are read as they end, since their lifetime is short here: afterwards nothing of them may be left.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from redis.exceptions import RedisError
+
+from tenfold.store.connection import BytesRedis
+from tests.system.load import FINAL
+from tests.system.running import eventually
+
+FOR_EVER = (
+    "tenfold:leader",
+    "tenfold:leader:epoch",
+    "tenfold:events",
+    "tenfold:status",
+    "tenfold:totals",
+    "tenfold:models",
+    "tenfold:reloads",
+    "tenfold:workers",
+    "tenfold:beats",
+    "tenfold:doorbell:*",
+    "tenfold:values",
+    "tenfold:value:*",
+    "tenfold:values:workers",
+    "tenfold:values:beats",
+    "tenfold:values:doorbell",
+    "rq:queues",
+    "rq:workers",
+    "rq:workers:*",
+    "rq:worker:*",
+)
+"""Keys that belong to the living system, whatever has passed through it."""
+
+WITH_A_LIFETIME = (
+    "tenfold:idem:*",
+    "tenfold:reload:*",
+    "tenfold:values:run:*",
+    "rq:job:*",
+    "rq:finished:*",
+    "rq:failed:*",
+    "rq:clean_registries:*",
+)
+"""Keys that may outlive a job, but only as long as Redis has been told."""
+
+
+@dataclass
+class History:
+    """What happened: accepted jobs with their size, begun runs of values, blows by kind, what clients were told."""
+
+    accepted: dict[str, int] = field(default_factory=dict)
+    values_runs: dict[str, int] = field(default_factory=dict)
+    blows: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def accept(self, job_id: str, images: int) -> None:
+        with self.lock:
+            if self.accepted.setdefault(job_id, images) != images:
+                self.complaints.append(f"two requests were answered with job {job_id}")
+
+    def complain(self, what: str) -> None:
+        with self.lock:
+            self.complaints.append(what)
+
+    def answer(self, what: str) -> None:
+        with self.lock:
+            self.answers[what] += 1
+
+
+class Reader(threading.Thread):
+    """Looks at every accepted job and run until it is final, and notes what is wrong with it."""
+
+    def __init__(self, url: str, store: BytesRedis, history: History) -> None:
+        super().__init__(daemon=True)
+        self.over = threading.Event()
+        self.wrong: list[str] = []
+        self._url, self._store, self._history = url, store, history
+        self._read: set[str] = set()
+
+    def run(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=10) as client:
+            while not self.over.is_set():
+                for job_id, images in self._left(self._history.accepted).items():
+                    self._try(job_id, lambda i=job_id, n=images: self._job(client, i, n))
+                for run_id, count in self._left(self._history.values_runs).items():
+                    self._try(run_id, lambda i=run_id, n=count: _run_of_values(client, i, n))
+                self.over.wait(0.5)
+
+    def all_read(self) -> bool:
+        return not self._left(self._history.accepted) and not self._left(self._history.values_runs)
+
+    def _left(self, known: Mapping[str, int]) -> dict[str, int]:
+        with self._history.lock:
+            return {name: size for name, size in known.items() if name not in self._read}
+
+    def _try(self, name: str, look: Any) -> None:
+        try:
+            complaint = look()
+        except (httpx.HTTPError, RedisError):
+            return  # the gateway or Redis is down: it is looked at again
+        if complaint is None:
+            return
+        self._read.add(name)
+        if complaint:
+            self.wrong.append(complaint)
+
+    def _job(self, client: httpx.Client, job_id: str, images: int) -> str | None:
+        """None where it is not final yet, "" where it is as promised."""
+        reply = client.get(f"/v1/jobs/{job_id}")
+        if reply.status_code == 503:
+            return None
+        job = reply.json()
+        if reply.status_code == 200 and job["state"] not in FINAL:
+            return None
+        if job.get("state") != "succeeded" or job["images"] != {"total": images, "done": images, "failed": 0}:
+            return f"job {job_id} of {images} images: {reply.status_code} {job}"
+        return self._commits(job_id, images)
+
+    def _commits(self, job_id: str, images: int) -> str:
+        order = [int(index) for index in self._store.lrange(f"tenfold:job:{job_id}:order", 0, -1)]
+        results = int(self._store.hlen(f"tenfold:job:{job_id}:results"))
+        if sorted(order) == list(range(images)) and results == images:
+            return ""
+        doubled = [index for index, times in Counter(order).items() if times > 1]
+        return f"job {job_id}: {len(order)} commits and {results} results for {images} images, doubled {doubled}"
+
+
+def _run_of_values(client: httpx.Client, run_id: str, count: int) -> str | None:
+    reply = client.get(f"/v1/values/runs/{run_id}")
+    if reply.status_code == 503:
+        return None
+    run = reply.json()
+    if reply.status_code == 200 and run["state"] not in FINAL:
+        return None
+    if (run.get("requested"), run.get("stored"), run.get("failed")) != (count, count, 0):
+        return f"run {run_id} of {count} values: {reply.status_code} {run}"
+    return ""
+
+
+def leftovers(store: BytesRedis, lifetime_s: float, values: int) -> list[str]:
+    """What is still there once every lifetime must be over; empty where all is as promised.
+
+    ``values`` is how many values were stored by the runs that a client knows of; a run whose answer was lost adds more.
+    """
+    found: list[str] = []
+
+    def is_clean() -> bool:
+        found[:] = _residue(store)
+        return not found
+
+    # An upload that its gateway did not survive is swept a minute after its last piece.
+    eventually(is_clean, within_s=max(lifetime_s, 60.0) + 30.0)
+    return [*found, *_counters(store, values)]
+
+
+def _residue(store: BytesRedis) -> list[str]:
+    wrong = []
+    for raw in store.scan_iter(count=1000):
+        key = raw.decode()
+        if any(fnmatch.fnmatchcase(key, pattern) for pattern in FOR_EVER):
+            continue
+        if any(fnmatch.fnmatchcase(key, pattern) for pattern in WITH_A_LIFETIME):
+            if store.ttl(raw) == -1:
+                wrong.append(f"{key} has no lifetime")
+        elif store.exists(raw):
+            wrong.append(f"{key} is left over")
+    return wrong
+
+
+def _counters(store: BytesRedis, values: int) -> list[str]:
+    """Every counter holds what it counts."""
+    totals = {name.decode(): int(value) for name, value in store.hgetall("tenfold:totals").items()}
+    stored = int(store.zcard("tenfold:values"))
+    bodies = sum(1 for _ in store.scan_iter(match="tenfold:value:*", count=1000))
+    checks = {
+        "bytes of results that are counted": (totals.get("result_bytes", 0), 0),
+        "bytes of kept images that are counted": (totals.get("kept_bytes", 0), 0),
+        "events that nobody has handled": (int(store.xlen("tenfold:events")), 0),
+        "values in the index and values": (stored, bodies),
+    }
+    wrong = [f"{what}: {one} is not {other}" for what, (one, other) in checks.items() if one != other]
+    if stored < values:
+        wrong.append(f"{values} values were stored, and {stored} are there")
+    return wrong
+
+
+def read_everything(reader: Reader, within_s: float) -> list[str]:
+    """Wait until every job and run is final, and say what was wrong with any."""
+    give_up_at = time.monotonic() + within_s
+    while not reader.all_read() and time.monotonic() < give_up_at:
+        time.sleep(0.2)
+    stuck = [] if reader.all_read() else ["the system did not drain"]
+    reader.over.set()
+    reader.join(30)
+    return stuck + reader.wrong
