@@ -170,6 +170,9 @@ class BatchRunner:
         run.pieces.append((len(piece), _ms_since(began)))
 
     def _look_ahead(self, run: _Run, images: int) -> None:
+        # A decoder that dies of the next batch would count against this one: never where that might convict an image.
+        if run.claim.marked:
+            return
         long_enough = self._curves[run.batch.lane].cost_ms(images) >= AHEAD_LEAST_MS
         if self._ahead is not None and run.resident.spares_cores and long_enough:
             self._ahead.look()

@@ -36,11 +36,13 @@ class Claim:
     Attributes:
         dropped: positions that were canceled or expired and must not run.
         place: which of the worker's levels it came from, 0 the first.
+        marked: a job of it has lost a worker already; the next loss must be its own, and no other batch's.
     """
 
     batch: BatchRecord
     dropped: frozenset[int]
     place: int
+    marked: bool = False
 
     @property
     def positions(self) -> list[int]:
@@ -240,9 +242,9 @@ class WorkerStore:
 def _claim_of(reply: Any) -> Claim | None:
     if reply is None:
         return None
-    _, record, dropped, place = reply
+    _, record, dropped, place, marked = reply
     positions = frozenset(int(part) for part in dropped.split(b",") if part)
-    return Claim(decode(record, BatchRecord), positions, int(place))
+    return Claim(decode(record, BatchRecord), positions, int(place), bool(marked))
 
 
 def iso_now() -> str:

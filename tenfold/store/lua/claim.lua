@@ -8,7 +8,7 @@
 --       together
 -- ARGV  1 now or ''  2 worker  3 lease, ms  4 lanes a level  5 ISO time, for RQ  6 positions to mark as computing at once: how many
 --       7… the names of the queues, as KEYS 13…
--- Returns false, or {batch id, record, dropped positions as 'a,b,…', level's place in the list}
+-- Returns false, or {batch id, record, dropped positions as 'a,b,…', level's place in the list, 1 where a job of it has lost a worker, else 0}
 -- O(queues + images of the batch)
 local now = now_ms(ARGV[1])
 local lanes = tonumber(ARGV[4])
@@ -71,7 +71,11 @@ local function take(id, at)
     end
   end
   tell('batch_claimed', id, #dropped > 0 and {dropped = dropped} or {})
-  return {id, raw, table.concat(dropped, ','), math.floor((at - 13) / lanes)}
+  local marked = 0
+  for job in pairs(record.jobs) do
+    if redis.call('EXISTS', KEYS[6] .. job .. ':losses') == 1 then marked = 1 end
+  end
+  return {id, raw, table.concat(dropped, ','), math.floor((at - 13) / lanes), marked}
 end
 
 local from = 13

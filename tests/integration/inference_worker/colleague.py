@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from inference_worker.ahead import Ahead
 from inference_worker.decoders import Decoders
 from inference_worker.resident import Resident
 from inference_worker.residents import Residents
@@ -30,16 +31,19 @@ class Colleague:
     levels: Sequence[int] = (0, 1, 2)
     lease_ms: int = 5_000
     toy: Toy = field(default_factory=Toy)
+    ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         self.stop = StopFlag()
-        self.residents = Residents([Resident.of(self.toy)])
+        self.residents = Residents([Resident.of(self.toy, spares_cores=self.ahead is not None)])
         self.store = self.desk.store(self.name, self.levels, self.lease_ms)
         lanes = [self.desk.lane]
         info = WorkerInfo(self.name, POOL, lanes, list(self.levels), self.residents.served, "cpu", "here", 1, 0.0)
         self.worker = InferenceWorker(self.store, info, self.residents.infos, 10, self.stop)
         self.decoders = Decoders(2, 10**6)
-        self.runner = BatchRunner(self.name, self.residents, self.decoders, self.worker.blobs, lambda: bool(self.stop))
+        self.runner = BatchRunner(
+            self.name, self.residents, self.decoders, self.worker.blobs, lambda: bool(self.stop), self.ahead
+        )
         self.worker.pulse([])
 
     def close(self) -> None:

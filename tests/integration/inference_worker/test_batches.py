@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from inference_worker.ahead import Ahead
+from inference_worker.decoders import Decoding
 from tenfold.contract.events import BatchClaimed, BatchEnded, BatchLost, EndReason
 from tenfold.contract.records import DetectOptions
 from tests.integration.inference_worker.colleague import Colleague
@@ -286,3 +288,24 @@ def test_redis_refuses_a_commit_for_a_while(desk: Desk, hire: Hire) -> None:
     worker.toy.before = fill
     assert worker.work() == 1
     assert desk.state("a") == "succeeded"
+
+
+def test_no_look_ahead_beside_a_job_that_lost_a_worker(desk: Desk, hire: Hire) -> None:
+    """What is decoded for the next batch may end the process: never while that would count against a marked image."""
+    looked: list[int] = []
+    ahead = Ahead(lambda: looked.append(len(worker.toy.runs)), lambda _: [], lambda *_: Decoding({}))
+    worker = hire(ahead=ahead)
+    for images in (1, 10):
+        worker.runner.curve(desk.lane).record(images, images * 10.0)
+    desk.submit("a", [picture()])
+    desk.submit("b", [picture()])
+    desk.client.hset(desk.keys.losses("a"), "0", 1)
+    desk.dispatch(("a", 0))
+    worker.work()
+    assert ahead.take("none") is None
+    assert looked == []
+    desk.dispatch(("b", 0))
+    worker.work()
+    assert ahead.take("none") is None
+    assert len(looked) == 1
+    ahead.close()
