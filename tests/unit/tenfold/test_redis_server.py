@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
-from tenfold.redis_server import DataDirTaken, RedisServer, RedisServerError, ServerBinary, find_server
+from tenfold.redis_server import (
+    REWRITE_BYTES_MIN,
+    DataDirTaken,
+    RedisServer,
+    RedisServerError,
+    ServerBinary,
+    find_server,
+)
 
 OWNER = """
 import sys, pathlib
@@ -34,6 +41,13 @@ def test_server_evicts_nothing_and_opens_no_port(redis: redis_py.Redis) -> None:
     assert redis.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
     assert redis.config_get("appendonly")["appendonly"] == "yes"
     assert redis.config_get("port")["port"] == "0"
+
+
+def test_the_file_is_rewritten_as_seldom_as_in_compose(redis: redis_py.Redis) -> None:
+    """Both systems let the append-only file grow equally far before it is rewritten."""
+    compose = (Path(__file__).parents[3] / "docker-compose.yml").read_text()
+    assert f"- --auto-aof-rewrite-min-size\n      - {REWRITE_BYTES_MIN}\n" in compose
+    assert redis.config_get("auto-aof-rewrite-min-size")["auto-aof-rewrite-min-size"] == str(512 * 2**20)
 
 
 def test_long_data_folder_gets_a_short_socket(tmp_path: Path) -> None:
