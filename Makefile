@@ -8,13 +8,13 @@ INSTALLED := $(VENV)/.installed
 CODE := $(wildcard gateway scheduler inference_worker models tenfold tests benchmarks monitoring examples docs)
 PYTEST_ARGS ?=
 
-.PHONY: help run test check lint types imports soak chaos bench format lock clean
+.PHONY: help run test check lint types imports audit soak chaos bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run [ARGS="--port 9000"]  set up, start the whole system, send the sample images, stay up until Ctrl-C'
 	@echo 'make test                      set up and run every test'
-	@echo 'make check                     lint, types, import rules and tests: what CI runs'
+	@echo 'make check                     lint, types, import rules, audit and tests: what CI runs'
 	@echo 'make soak | chaos              the long forms of the tests | one run of the chaos harness'
 	@echo 'make bench [ARGS="--quick --parts limit,serving"]  Tenfold beside its peers; the report goes to build/bench'
 	@echo 'make format | lock | clean     format the code | refresh constraints.txt | remove what was built'
@@ -25,7 +25,7 @@ run: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: lint types imports test
+check: lint types imports audit test
 
 # The long forms of what `make test` does in short: chaos, simulation, values. Hours, not minutes.
 soak: $(INSTALLED)
@@ -48,6 +48,10 @@ types: $(INSTALLED)
 
 imports: $(INSTALLED)
 	$(BIN)/lint-imports
+
+# Known vulnerabilities of what is installed; says that it is skipped where no data on them can be reached.
+audit: $(INSTALLED)
+	$(BIN)/python -m tests.audit
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(CODE)
