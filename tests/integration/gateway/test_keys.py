@@ -59,6 +59,14 @@ def test_a_stranger_is_not_told_whose_and_where(world_with: Callable[..., World]
     assert (known["labels"], known["description"]) == (["circle", "square"], "a toy")
 
 
+def test_a_key_that_is_not_known_is_refused(world_with: Callable[..., World]) -> None:
+    """A secret that is nobody's opens nothing, however near it comes to one that is."""
+    world = world_with(api_keys=KEYS)
+    for secret in ("first-secre", "first-secret1", "one", "one:first-secret"):
+        reply = world.http.get("/v1/jobs", headers={"x-api-key": secret})
+        assert (reply.status_code, reply.json()["code"]) == (401, "unauthorized"), secret
+
+
 def test_a_job_of_another_key_is_not_there(world_with: Callable[..., World]) -> None:
     """Neither read nor canceled nor listed by others, and no different from one that never was."""
     world = world_with(api_keys=KEYS)

@@ -33,6 +33,15 @@ def test_files_bodies_and_jobs_are_bounded(world_with: Callable[..., World]) -> 
     )
 
 
+def test_a_body_of_unknown_length_is_bounded_too(world_with: Callable[..., World]) -> None:
+    """Where no Content-Length says how much will come, what has come is counted."""
+    world = world_with(file_bytes_max=20_000, body_bytes_max=50_000)
+    form = httpx.Request("POST", world.url, files=files(*[image((50, 50), "BMP")] * 10))
+    pieces = iter([form.read()])
+    reply = world.http.post("/v1/jobs", content=pieces, headers={"content-type": form.headers["content-type"]})
+    assert (reply.status_code, reply.json()["code"]) == (413, "body_too_large")
+
+
 def test_a_body_too_large_is_refused_before_it_is_read(world_with: Callable[..., World]) -> None:
     """What Content-Length says is enough; the answer comes while nothing was sent."""
     world = world_with()

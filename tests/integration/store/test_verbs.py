@@ -234,8 +234,9 @@ def test_promotion_moves_a_waiting_batch_once(world: World) -> None:
 
 
 def test_an_old_leader_can_change_nothing(world: World) -> None:
-    """Dispatch, promotion and reaping need the newest token; what an old leader enqueued is dropped by the claim."""
+    """What a scheduler does needs the newest token; what an old leader enqueued is dropped by the claim."""
     world.submit("j", 2)
+    world.dispatch("1-0", ids("j", 1), level=2)
     world.client.delete(world.keys.leader)
     newer = world.scheduler.lead("")
     assert newer is not None
@@ -244,8 +245,33 @@ def test_an_old_leader_can_change_nothing(world: World) -> None:
         world.dispatch("1-1", ids("j", 0))
     with pytest.raises(LeadershipLost):
         world.scheduler.reap(world.token)
+    with pytest.raises(LeadershipLost):
+        world.scheduler.expire(world.token, "j")
+    assert not world.scheduler.promote(world.token, "1-0", lane=LANE, from_level=2, to_level=1)
+    claim = world.worker().claim()
+    assert claim is not None
+    assert (claim.batch.id, claim.place) == ("1-0", 2)
     assert world.worker().claim() is None
     assert world.client.llen(f"rq:queue:{QUEUE}") == 0
+    assert world.state("j") == "running"
+
+
+def test_an_old_leader_puts_nothing_back(world: World) -> None:
+    """A batch that fell out of its queue is put back by the scheduler that leads, and by no other."""
+    world.submit("j", 1)
+    world.dispatch("1-0", ids("j", 0))
+    world.client.lpop(f"rq:queue:{QUEUE}")
+    where: dict[str, Any] = {"lane": LANE, "level": 0}
+    assert not world.scheduler.requeue("older", "1-0", **where)
+    assert world.scheduler.requeue(world.token, "1-0", **where)
+
+
+def test_only_what_rq_holds_as_queued_is_claimed(world: World) -> None:
+    """A batch that somebody canceled or started by RQ's own tools is not run, though its id stands in the list."""
+    world.submit("j", 1)
+    world.dispatch("1-1", ids("j", 0))
+    world.client.hset("rq:job:1-1", "status", "canceled")
+    assert world.worker().claim() is None
 
 
 def test_leadership_is_held_by_one(world: World) -> None:
