@@ -18,8 +18,9 @@ from benchmarks.processes import Tree, running
 from tenfold.contract.codec import decode
 from tenfold.contract.records import POOL, ItemMeta, ModelInfo, Submission
 from tenfold.redis_server import RedisServer
+from tenfold.store.bounds import Bounds
 from tenfold.store.connection import connect, connect_async
-from tenfold.store.gateway_store import Bounds, GatewayStore, UploadStep
+from tenfold.store.gateway_store import GatewayStore, UploadStep
 from tenfold.store.keys import Keys
 
 START_S = 60.0

@@ -23,8 +23,9 @@ from gateway.crud.uploads import UploadLimits
 from gateway.crud.values import Values
 from gateway.metrics import Metrics
 from tenfold.settings import Settings
+from tenfold.store.bounds import Bounds
 from tenfold.store.connection import connect_async
-from tenfold.store.gateway_store import Bounds, GatewayStore
+from tenfold.store.gateway_store import GatewayStore
 from tenfold.store.keys import Keys
 from tenfold.store.values_store import ValuesStore
 

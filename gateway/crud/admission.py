@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tenfold.contract.errors import ClientQueueFull, RequestError, Unavailable
-from tenfold.store.gateway_store import Bounds, GatewayStore, Queued
+from tenfold.store.bounds import Room
+from tenfold.store.gateway_store import GatewayStore, Queued
 
 RETRY_S_MAX: Final = 600
 RETRY_S_UNKNOWN: Final = 5
@@ -21,22 +22,13 @@ class Admission:
 
     async def check(self, queued: Queued) -> None:
         """Raise ClientQueueFull or Unavailable where not even one more image has room."""
-        bounds = self.store.bounds
-        if _is_full(queued.client_items, queued.client_bytes, bounds, bounds.client_share):
+        own, bound = Room(queued.client_items, queued.client_bytes), self.store.bounds.of_client
+        if _is_full(own, bound):
+            raise await self.with_retry(ClientQueueFull(f"you have {own} queued; your bound is {bound}"))
+        everybodys, bound = Room(queued.items, queued.bytes), self.store.bounds.of_all
+        if _is_full(everybodys, bound):
             raise await self.with_retry(
-                ClientQueueFull(
-                    f"you have {queued.client_items} images ({queued.client_bytes} bytes) queued; your bound is "
-                    f"{int(bounds.items_max * bounds.client_share)} images "
-                    f"({int(bounds.bytes_max * bounds.client_share)} bytes)"
-                )
-            )
-        if _is_full(queued.items, queued.bytes, bounds, 1.0):
-            raise await self.with_retry(
-                Unavailable(
-                    f"{queued.items} images ({queued.bytes} bytes) are queued; the bound is {bounds.items_max} images "
-                    f"({bounds.bytes_max} bytes)",
-                    code="queue_full",
-                )
+                Unavailable(f"{everybodys} are queued; the bound is {bound}", code="queue_full")
             )
 
     async def with_retry(self, error: RequestError) -> RequestError:
@@ -55,5 +47,5 @@ class Admission:
         return min(RETRY_S_MAX, max(1, math.ceil(items / rate)))
 
 
-def _is_full(items: int, size: int, bounds: Bounds, share: float) -> bool:
-    return items >= int(bounds.items_max * share) or size >= int(bounds.bytes_max * share)
+def _is_full(queued: Room, bound: Room) -> bool:
+    return queued.items >= bound.items or queued.bytes >= bound.bytes

@@ -13,7 +13,8 @@ from gateway.crud.quotas import Quota
 from gateway.crud.uploads import Upload
 from tenfold.contract.errors import Conflict, NotFound
 from tenfold.contract.states import JobState
-from tenfold.store.gateway_store import ArrivedPart, job_closed
+from tenfold.store.bounds import job_closed
+from tenfold.store.gateway_store import ArrivedPart
 from tenfold.store.views import JobView
 
 

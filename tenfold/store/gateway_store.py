@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from tenfold.contract.codec import decode, encode, encode_event
-from tenfold.contract.errors import ClientQueueFull, Conflict, NotFound, RequestError, TooLarge, Unavailable
+from tenfold.contract.errors import Unavailable
 from tenfold.contract.events import JobClosed, JobEnded, JobSubmitted
 from tenfold.contract.records import (
     ItemMeta,
@@ -20,34 +20,15 @@ from tenfold.contract.records import (
     Submission,
     WorkerInfo,
 )
-from tenfold.contract.states import FINAL_JOB_STATES, JobState
+from tenfold.contract.states import JobState
+from tenfold.store.bounds import UPLOAD_LIFETIME_MS, Bounds, Room, upload_expired
 from tenfold.store.connection import AsyncBytesRedis
 from tenfold.store.keys import Keys
 from tenfold.store.scripts import Argument, call_async, queue_call
 from tenfold.store.views import JOB_FIELDS, JobView
 
-UPLOAD_LIFETIME_MS = 60_000
-"""An upload that sends nothing for so long is abandoned: the scheduler sweeps what it left."""
-
-
 PAGE_SCAN_MAX = 2_000
 """How many jobs one page looks at, at most, to find those in the state asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What may be queued (rule 11); a client's share of items and bytes is ``client_share``.
-
-    Attributes:
-        images_per_job_max: images of one job, in all the parts in which they came.
-        open_jobs_max: jobs of one client that are open for more images.
-    """
-
-    items_max: int
-    bytes_max: int
-    client_share: float
-    images_per_job_max: int = 10_000
-    open_jobs_max: int = 100
 
 
 IDEMPOTENCY_LIFETIME_S = 86_400
@@ -91,14 +72,6 @@ class UploadStep:
     pieces: Sequence[tuple[int, int, bytes]] = ()
     metas: Sequence[ItemMeta] = ()
     extends: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Room in the queue: images, and their bytes together."""
-
-    items: int
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +152,7 @@ class GatewayStore:
             ],
         )
         if reply is None:
-            raise _swept()
+            raise upload_expired()
         return _read_queued(reply)
 
     async def drop_image(self, job_id: str, index: int) -> None:
@@ -266,7 +239,7 @@ class GatewayStore:
                 job.bytes,
                 encode(job),
                 encode_event(JobSubmitted(job, sorted(rejected))),
-                *self._room,
+                *self.bounds.for_verbs,
                 self.result_ttl_s,
                 fingerprint,
                 "1" if job.open else "",
@@ -276,7 +249,7 @@ class GatewayStore:
         )
         if reply[0] == b"exists":
             return JobState.QUEUED
-        self._require_room(reply, job.count, job.bytes)
+        self.bounds.require_room(reply, Room(job.count, job.bytes))
         return JobState(cast("bytes", reply[1]).decode())
 
     async def extend(
@@ -325,12 +298,12 @@ class GatewayStore:
                 part.bytes,
                 self.bounds.images_per_job_max,
                 fingerprint,
-                *self._room,
+                *self.bounds.for_verbs,
                 *_pairs(rejected),
             ],
         )
-        self._require_open(reply, part)
-        self._require_room(reply, part.count, part.bytes)
+        self.bounds.require_open(reply, part.count)
+        self.bounds.require_room(reply, Room(part.count, part.bytes))
         return int(reply[1])
 
     async def part(self, job_id: str, upload_id: str) -> int | None:
@@ -348,13 +321,6 @@ class GatewayStore:
             ["", job_id, encode_event(JobClosed(job_id)), "", ""],
         )
         return None if reply is None else JobState(reply.decode())
-
-    @property
-    def _room(self) -> Sequence[int]:
-        """Rule 11's bounds, in the order in which the verbs take them."""
-        bounds = self.bounds
-        share = bounds.client_share
-        return bounds.items_max, bounds.bytes_max, int(bounds.items_max * share), int(bounds.bytes_max * share)
 
     async def _durably(self, verb: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run a verb; with ``fsync_within_ms``, wait until the append-only file holds it on the disk.
@@ -374,54 +340,6 @@ class GatewayStore:
                 f"the disk did not take the job within {self.fsync_within_ms} ms", code="not_durable", retry_after_s=5
             )
         return reply
-
-    def _require_room(self, reply: list[Any], count: int, size: int) -> None:
-        verdict = reply[0]
-        if verdict == b"abandoned":
-            raise _swept()
-        if verdict == b"too_many_open":
-            raise ClientQueueFull(
-                f"you have {reply[1]} jobs open for more images, as many as you may; close one",
-                code="too_many_open_jobs",
-            )
-        if verdict in {b"client_full", b"full"}:
-            raise self._no_room(Need(count, size), Need(reply[1], reply[2]), own=verdict == b"client_full")
-
-    def _no_room(self, need: Need, queued: Need, *, own: bool) -> RequestError:
-        share = self.bounds.client_share if own else 1.0
-        bound = Need(int(self.bounds.items_max * share), int(self.bounds.bytes_max * share))
-        if need.items > bound.items or need.bytes > bound.bytes:
-            return TooLarge(
-                f"{need.items} images ({need.bytes} bytes) are more than {'you' if own else 'all'} may have queued at "
-                f"all: {bound.items} images, {bound.bytes} bytes; send them in parts",
-                code="too_many_images",
-            )
-        in_the_way = _in_the_way(need, queued, bound)
-        more = f"{need.items} more ({need.bytes} bytes) pass"
-        limit = f"bound of {bound.items} images ({bound.bytes} bytes)"
-        if own:
-            return ClientQueueFull(
-                f"you have {queued.items} images ({queued.bytes} bytes) queued; {more} your {limit}",
-                in_the_way=in_the_way,
-            )
-        return Unavailable(
-            f"{queued.items} images ({queued.bytes} bytes) are queued; {more} the service's {limit}",
-            code="queue_full",
-            in_the_way=in_the_way,
-        )
-
-    def _require_open(self, reply: list[Any], part: ArrivedPart) -> None:
-        verdict = reply[0]
-        if verdict == b"gone":
-            raise NotFound("the job is gone", code="job_not_found")
-        if verdict == b"closed":
-            raise job_closed(JobState(cast("bytes", reply[1]).decode()))
-        if verdict == b"too_many":
-            raise TooLarge(
-                f"a job takes at most {self.bounds.images_per_job_max} images; it has {reply[1]}, and these are "
-                f"{part.count} more",
-                code="too_many_images",
-            )
 
     # Jobs.
 
@@ -589,30 +507,8 @@ class GatewayStore:
         return float(seconds * 1000 + micros / 1000)
 
 
-def job_closed(state: JobState) -> Conflict:
-    """Nothing can be added to a job that is in ``state`` and not open."""
-    why = f"it is {state}" if state in FINAL_JOB_STATES else "it was closed, or never opened with open=1"
-    return Conflict(f"no images can be added to this job: {why}; send them as a job of their own", code="job_closed")
-
-
-def _in_the_way(need: Need, queued: Need, bound: Need) -> int:
-    """How many queued images, of the size of all that are, must be done before ``need`` fits."""
-    items = queued.items + need.items - bound.items
-    over_bytes = queued.bytes + need.bytes - bound.bytes
-    if over_bytes > 0 and queued.bytes:
-        items = max(items, -(-over_bytes * queued.items // queued.bytes))
-    return max(1, items)
-
-
 def _pairs(rejected: Mapping[int, ItemResult]) -> list[Argument]:
     return [part for index, result in sorted(rejected.items()) for part in (index, encode(result))]
-
-
-def _swept() -> Conflict:
-    return Conflict(
-        f"the upload sent nothing for {UPLOAD_LIFETIME_MS // 1000} s and was given up; send it again",
-        code="upload_expired",
-    )
 
 
 def _queued_fields(client: str) -> list[str]:

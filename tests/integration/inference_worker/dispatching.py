@@ -22,9 +22,10 @@ from tenfold.contract.records import (
     Submission,
 )
 from tenfold.contract.states import JobState
+from tenfold.store.bounds import Bounds
 from tenfold.store.connection import connect, connect_async
 from tenfold.store.event_reader import EventReader
-from tenfold.store.gateway_store import Bounds, GatewayStore, UploadStep
+from tenfold.store.gateway_store import GatewayStore, UploadStep
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.worker_store import WorkerStore

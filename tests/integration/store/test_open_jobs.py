@@ -11,8 +11,9 @@ from tenfold.contract.errors import ClientQueueFull, Conflict, LeadershipLost, N
 from tenfold.contract.events import JobClosed, JobEnded, JobExtended, JobSubmitted
 from tenfold.contract.records import ItemMeta
 from tenfold.contract.states import JobState
+from tenfold.store.bounds import Bounds
 from tenfold.store.caretaker import Caretaker
-from tenfold.store.gateway_store import ArrivedPart, Bounds, UploadStep
+from tenfold.store.gateway_store import ArrivedPart, UploadStep
 from tests.integration.store.store_world import World, refused
 
 

@@ -24,7 +24,7 @@ from tenfold.contract.records import (
     WorkerInfo,
 )
 from tenfold.contract.states import JobState
-from tenfold.store.gateway_store import Bounds
+from tenfold.store.bounds import Bounds
 from tenfold.store.worker_store import WorkerStore
 from tests.integration.store.store_world import LANE, World, refused
 
