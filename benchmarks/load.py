@@ -9,8 +9,6 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
@@ -18,7 +16,7 @@ import msgspec
 import uvloop
 
 from benchmarks.pictures import pictures
-from benchmarks.wire import Connection, connect, form_of, request_of
+from benchmarks.wire import Connections, connect, form_of, request_of
 
 GIVE_UP_S = 60.0
 POLL_S = 0.1
@@ -95,7 +93,7 @@ class Sender:
         self._order = order
         self._images = pictures(Path(order.folder), order.pictures)
         self._requests = [self._single(image) for image in self._images]
-        self._idle: list[Connection] = []
+        self._connections = Connections(order.target.host, order.target.port)
         self._turn = count()
         self._began = 0.0
         self.singles: list[Sent] = []
@@ -113,8 +111,7 @@ class Sender:
                 tasks.create_task(self._open_loop(whole_s))
             if self._order.bulk:
                 tasks.create_task(self._bulks(whole_s))
-        for connection in self._idle:
-            connection.close()
+        self._connections.close()
         return Log(self.singles, self.bulks, self._now(), time.process_time() - cpu_s)
 
     async def _closed_loop(self, seconds: float) -> None:
@@ -170,23 +167,11 @@ class Sender:
 
     async def _exchange(self, head: bytes, body: bytes) -> tuple[int, bytes]:
         try:
-            async with asyncio.timeout(GIVE_UP_S), self._connection() as connection:
+            async with asyncio.timeout(GIVE_UP_S), self._connections.lend() as connection:
                 reply = await connection.request(head, body)
                 return reply.status, reply.body
         except (OSError, TimeoutError) as error:
             return 0, str(error).encode()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        target = self._order.target
-        connection = self._idle.pop() if self._idle else await connect(target.host, target.port)
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        if not connection.closed:
-            self._idle.append(connection)
 
     def _single(self, image: bytes) -> tuple[bytes, bytes]:
         target = self._order.target

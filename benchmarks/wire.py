@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -84,6 +86,35 @@ async def connect(host: str, port: int, source: str = "") -> Connection:
     local = (source, 0) if source else None
     _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port, local_addr=local)
     return connection
+
+
+class Connections:
+    """Kept-alive connections to one server, each lent to one request at a time; as many as are needed at once."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._idle: list[Connection] = []
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """An open connection. Raises OSError where none can be made."""
+        # The server hangs up on those that were idle for long.
+        self._idle = [one for one in self._idle if not one.closed]
+        connection = self._idle.pop() if self._idle else await connect(self._host, self._port)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if not connection.closed:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
 
 def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,12 +17,12 @@ class Candidates:
     scores: Tensor
 
 
-class Predictor(nn.Module):
+class Predictor(nn.Module, ABC):
     """The base of all networks that :class:`~models.yolo.serving.YoloDetector` serves."""
 
+    @abstractmethod
     def predict(self, x: Tensor, conf: float) -> list[Candidates]:
         """What each picture of ``x`` (B, 3, H, W), in 0..1, may hold: what is at least ``conf`` sure of a class."""
-        raise NotImplementedError
 
     def fuse(self) -> Self:
         """Makes itself faster without changing an answer, for evaluation only. Returns itself."""

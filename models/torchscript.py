@@ -48,7 +48,7 @@ def load(path: Path, device: torch.device) -> Detector:
     """The export's detector, in single precision: what was traced may hold constants of it. Raises WeightsError."""
     spec = describe(path)
     try:
-        script = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+        script = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]  # torch has no types here
     except (*SCRIPT_FAULTS, ValueError) as error:
         raise WeightsError(f"{path}: TorchScript does not load it: {_first_line(error)}") from error
     network = TorchscriptNetwork(script, _layout(path, script, spec))

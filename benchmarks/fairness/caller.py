@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
-from benchmarks.wire import Connection, Reply, connect, form_of, request_of
+from benchmarks.wire import Connections, Reply, form_of, request_of
 
 GIVE_UP_S = 300.0
 WAIT_S = 240
@@ -29,10 +28,8 @@ class Caller:
     """One client. Use it as an asynchronous context manager: its connections are closed at the end."""
 
     def __init__(self, host: str, port: int, key: str) -> None:
-        self._host = host
-        self._port = port
         self._headers = {"X-API-Key": key}
-        self._idle: list[Connection] = []
+        self._connections = Connections(host, port)
 
     async def __aenter__(self) -> Self:
         """Nothing is connected before it is needed."""
@@ -40,15 +37,13 @@ class Caller:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         """Hang up."""
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+        self._connections.close()
 
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> dict[str, Any]:
         """The decoded answer of one request. Raises CallFailed unless its status is 2xx."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            async with asyncio.timeout(GIVE_UP_S), self._connection() as connection:
+            async with asyncio.timeout(GIVE_UP_S), self._connections.lend() as connection:
                 reply = await connection.request(*request_of(method, path, {**self._headers, **named}, body))
         except (OSError, TimeoutError) as error:
             raise CallFailed(f"{method} {path}: {error!r}") from error
@@ -101,19 +96,6 @@ class Caller:
         async for job in self.watched(job_id):  # noqa: B007 - only the last counts
             pass
         return job
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        # The server hangs up on those that were idle for long.
-        self._idle = [one for one in self._idle if not one.closed]
-        connection = self._idle.pop() if self._idle else await connect(self._host, self._port)
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        if not connection.closed:
-            self._idle.append(connection)
 
 
 def _decoded(method: str, path: str, reply: Reply) -> dict[str, Any]:

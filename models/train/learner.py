@@ -36,6 +36,7 @@ class Learner:
     def __init__(self, network: Yolo, options: LearnOptions, average_decay: float, average_warmup: float) -> None:
         self.options = options
         self.device = torch.device(options.device)
+        # torch documents this call and has no type for it.
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedWeights(self.network, average_decay, average_warmup)
         # One graph a picture size: dynamic kernels would give back half of what compiling gains.
@@ -55,7 +56,7 @@ class Learner:
         if not math.isfinite(loss.box + loss.classes + loss.edges):
             raise Diverged(f"the loss is no number any more at step {step}; a smaller --lr than {rate:g} may help")
         self.optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        loss.total.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         self.optimiser.step()
         self.average.update(self.network, step)

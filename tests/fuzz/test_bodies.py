@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,10 +15,9 @@ import httpx
 import psutil
 import pytest
 
-from tenfold.contract.records import ItemResult, Timing
 from tests.fuzz.corpus import BOUNDARY, archives, forms, images
 from tests.fuzz.mutating import mutant
-from tests.integration.gateway.gateway_world import Backend, wait_for
+from tests.integration.gateway.gateway_world import Backend, BlindBackend, wait_for
 
 SOAK = os.environ.get("TENFOLD_SOAK") == "1"
 COUNT = 2000 if SOAK else 200
@@ -35,23 +33,11 @@ KINDS: dict[str, tuple[Sequence[bytes], Sequence[str]]] = {
 }
 
 
-class Blind(Backend):
-    """Finds nothing in anything, without looking: decoders are tried in a process of their own."""
-
-    def look(self, index: int, blob: bytes | None) -> ItemResult:  # noqa: ARG002  # Backend looks at it
-        return ItemResult(index, 1, 1, [], None, timing=Timing())
-
-
 @pytest.fixture
 def backend(redis_url: str) -> Iterator[Backend]:
-    playing = Blind(redis_url)
-    playing.let.set()
-    thread = threading.Thread(target=playing.run)
-    thread.start()
-    yield playing
-    playing.stopping = True
-    thread.join()
-    playing.client.close()
+    # Decoders are tried in a process of their own.
+    with BlindBackend(redis_url).playing() as playing:
+        yield playing
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.test_bodies import Blind, backend, gateway
+from tests.fuzz.test_bodies import backend, gateway
+from tests.integration.gateway.gateway_world import BlindBackend
 
 TOOL = Path("build/schemathesis/bin/st")
 SECONDS = 300
@@ -26,7 +27,7 @@ __all__ = ["backend"]
 
 @pytest.mark.soak
 @pytest.mark.timeout(SECONDS * 3)
-def test_what_the_service_says_of_itself_is_so(backend: Blind, redis_url: str, tmp_path: Path) -> None:
+def test_what_the_service_says_of_itself_is_so(backend: BlindBackend, redis_url: str, tmp_path: Path) -> None:
     """Every route keeps to its description, whatever it is sent: statuses, types, shapes, no 5xx."""
     if not TOOL.exists():
         pytest.skip(f"schemathesis is not at {TOOL}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Self
 
 import httpx
 import uvicorn
@@ -130,6 +131,19 @@ class Backend:
         ]
         self.worker.commit(BatchEnded(claim.batch.id, "w1"), results, 0.001)
 
+    @contextmanager
+    def playing(self) -> Iterator[Self]:
+        """On a thread of its own, let from the start."""
+        self.let.set()
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.stopping = True
+            thread.join()
+            self.client.close()
+
     def look(self, index: int, blob: bytes | None) -> ItemResult:
         try:
             assert blob is not None
@@ -143,6 +157,13 @@ class Backend:
         return ItemResult(index, width, height, [Detection(box, 0.9, 0, "circle")], None, timing=Timing(1.0, 2.0, 3.0))
 
 
+class BlindBackend(Backend):
+    """Finds nothing in anything, without looking."""
+
+    def look(self, index: int, blob: bytes | None) -> ItemResult:  # noqa: ARG002 - Backend is who looks at it
+        return ItemResult(index, 1, 1, [], None, timing=Timing())
+
+
 @dataclass
 class World:
     url: str
@@ -154,18 +175,13 @@ class World:
 @contextmanager
 def running_world(redis_url: str, settings: Settings | None = None) -> Iterator[World]:
     """A gateway and its backend; the backend serves at once unless ``world.backend.let`` is cleared."""
-    backend = Backend(redis_url)
-    backend.let.set()
-    playing = threading.Thread(target=backend.run)
-    playing.start()
-    try:
-        with running_gateway(redis_url, settings) as (server, url), httpx.Client(base_url=url, timeout=20) as http:
-            wait_for(lambda: http.get("/readyz").status_code == 200, "the model")
-            yield World(url, backend, server, http)
-    finally:
-        backend.stopping = True
-        playing.join()
-        backend.client.close()
+    with (
+        Backend(redis_url).playing() as backend,
+        running_gateway(redis_url, settings) as (server, url),
+        httpx.Client(base_url=url, timeout=20) as http,
+    ):
+        wait_for(lambda: http.get("/readyz").status_code == 200, "the model")
+        yield World(url, backend, server, http)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tenfold.contract.records import ItemResult, Submission, Timing
+from tenfold.contract.records import Submission
 from tenfold.store.worker_store import WorkerStore
-from tests.integration.gateway.gateway_world import KEYS, Backend, image
+from tests.integration.gateway.gateway_world import KEYS, BlindBackend, image
 from tests.integration.gateway.test_process import gateway, resident_bytes
 
 GROWN_BYTES_MAX = 64 * 2**20
@@ -21,7 +21,7 @@ SENDERS = 8
 IMAGES = 3
 
 
-class Draining(Backend):
+class Draining(BlindBackend):
     """Takes what is queued without a look at it and keeps no image, so that the flood itself can pass."""
 
     def __post_init__(self) -> None:
@@ -41,20 +41,11 @@ class Draining(Backend):
         self.token = self.scheduler.lead(self.token) or self.token
         super()._serve(job, added, rejected)
 
-    def look(self, index: int, blob: bytes | None) -> ItemResult:  # noqa: ARG002  # Backend looks at it
-        return ItemResult(index, 1, 1, [], None, timing=Timing())
-
 
 @pytest.fixture
 def draining(redis_url: str) -> Iterator[Draining]:
-    backend = Draining(redis_url)
-    backend.let.set()
-    thread = threading.Thread(target=backend.run)
-    thread.start()
-    yield backend
-    backend.stopping = True
-    thread.join()
-    backend.client.close()
+    with Draining(redis_url).playing() as backend:
+        yield backend
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,19 @@ class Shelf:
         self.warmed.append(resident.info.version)
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until ``condition`` holds."""
+    end_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end_s, "it did not happen in time"
+        time.sleep(0.001)
+
+
+def until_offered(reloading: Reloading) -> None:
+    """Wait until a loaded version may be taken."""
+    wait_until(lambda: reloading._offered is not None)
+
+
 @dataclass
 class Reloaded:
     """A worker that can be told to reload."""
@@ -68,11 +81,12 @@ class Reloaded:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Go on as an idle worker does, until ``condition`` holds."""
-        end_s = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < end_s, "it did not happen in time"
+
+        def settled() -> object:
             self.reloading.settle()
-            time.sleep(0.005)
+            return condition()
+
+        wait_until(settled)
 
     def ended(self, reload_id: str) -> ReloadOutcome:
         """What came of a reload, once the worker is done with it."""
@@ -116,10 +130,7 @@ def test_a_batch_that_runs_ends_with_the_version_that_it_began_with(reloaded: Re
     def ready(run: int) -> None:
         if run == 1:
             reloaded.ask()
-            end_s = time.monotonic() + 30
-            while reloaded.reloading._offered is None:
-                assert time.monotonic() < end_s
-                time.sleep(0.001)
+            until_offered(reloaded.reloading)
 
     worker.toy.before = ready
     worker.work(reloaded.reloading.settle)
@@ -217,10 +228,7 @@ def test_a_stop_does_not_wait_for_a_version_that_nobody_takes(hire: Callable[...
     reloading = reloading_of(worker, Shelf())
     reloading.start()
     Reloaded(worker, Shelf(), reloading).ask()
-    end_s = time.monotonic() + 30
-    while reloading._offered is None:
-        assert time.monotonic() < end_s
-        time.sleep(0.001)
+    until_offered(reloading)
     reloading.stop()
     assert not reloading.is_loading()
     assert worker.residents.infos[0].version == "1"
