@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from gateway import api, problems
 from gateway.dependencies import Gateway
 from gateway.envelope import Envelope
-from gateway.schemas import describe_problems
+from gateway.openapi import describe_problems
 from tenfold import __version__
 from tenfold.settings import Settings
 

@@ -11,9 +11,10 @@ from gateway.crud.jobs import JobBody
 from gateway.crud.prefer import read_prefer
 from gateway.crud.results import ImageBody, rest_of
 from gateway.dependencies import Caller, Gateway, JobDesk, Parts
+from gateway.openapi import DETECT, problem_answers
 from gateway.replies import json_reply
 from gateway.requests import gone_away, sent_by
-from gateway.schemas import DETECT, DetectAnswer, JobAnswer, problem_answers
+from gateway.schemas import DetectAnswer, JobAnswer
 from tenfold.contract.states import FINAL_JOB_STATES, JobState
 from tenfold.store.views import JobView
 

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway.crud.events import Seen, follow, read_seen, write_event
 from gateway.dependencies import Caller, Gateway, JobDesk, Parts
-from gateway.schemas import problem_answers
+from gateway.openapi import problem_answers
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -5,8 +5,8 @@ from redis.exceptions import RedisError
 
 from gateway.crud.system import check_ready, store_is_down
 from gateway.dependencies import Parts
+from gateway.openapi import problem_answers
 from gateway.replies import json_reply
-from gateway.schemas import problem_answers
 
 router = APIRouter(tags=["health"])
 

@@ -6,9 +6,10 @@ from fastapi.responses import StreamingResponse
 from gateway.crud.jobs import JobBody
 from gateway.crud.parts import Added
 from gateway.dependencies import Caller, JobDesk, PartDesk, Parts
+from gateway.openapi import ADD, problem_answers
 from gateway.replies import json_reply
 from gateway.requests import sent_by
-from gateway.schemas import ADD, AddedToAnswer, problem_answers
+from gateway.schemas import AddedToAnswer
 
 router = APIRouter(prefix="/v1/jobs", tags=["results"])
 

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from gateway.dependencies import Caller, JobDesk, Parts
+from gateway.openapi import SUBMIT, problem_answers
 from gateway.replies import json_reply
 from gateway.requests import sent_by
-from gateway.schemas import SUBMIT, JobAnswer, JobsAnswer, TraceAnswer, problem_answers
+from gateway.schemas import JobAnswer, JobsAnswer, TraceAnswer
 from tenfold.contract.states import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, Path, Response
 from gateway.crud.reloads import request_reload
 from gateway.crud.system import list_models
 from gateway.dependencies import Parts, Viewer, admin_of
+from gateway.openapi import problem_answers
 from gateway.replies import json_reply
-from gateway.schemas import ModelsAnswer, ReloadAnswer, problem_answers
+from gateway.schemas import ModelsAnswer, ReloadAnswer
 
 router = APIRouter(prefix="/v1/models", tags=["system"])
 

@@ -4,8 +4,9 @@ from fastapi import APIRouter, Response
 
 from gateway.crud.system import show_queues
 from gateway.dependencies import Parts, Viewer
+from gateway.openapi import problem_answers
 from gateway.replies import json_reply
-from gateway.schemas import QueuesAnswer, problem_answers
+from gateway.schemas import QueuesAnswer
 
 router = APIRouter(prefix="/v1/queues", tags=["system"])
 

@@ -10,8 +10,9 @@ from gateway.crud.cursors import read_index
 from gateway.crud.formats import write_coco, write_csv, write_ndjson, write_yolo
 from gateway.crud.results import PAGE, PAGE_MAX, ImageBody, every, page
 from gateway.dependencies import Caller, Gateway, JobDesk, Parts
+from gateway.openapi import problem_answers
 from gateway.replies import json_reply
-from gateway.schemas import CocoAnswer, ResultsAnswer, problem_answers
+from gateway.schemas import CocoAnswer, ResultsAnswer
 
 router = APIRouter(prefix="/v1/jobs", tags=["results"])
 

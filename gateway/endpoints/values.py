@@ -11,10 +11,9 @@ from gateway.crud.fields import InvalidField
 from gateway.crud.values import GenerateRequest, PutRequest, ValuesBody
 from gateway.dependencies import Caller, ValuesDesk, admin_of
 from gateway.json_bodies import read_json
+from gateway.openapi import GENERATE, PUT_VALUE, problem_answers
 from gateway.replies import json_reply
 from gateway.schemas import (
-    GENERATE,
-    PUT_VALUE,
     DeletedAnswer,
     DeletedAtRandomAnswer,
     RunAnswer,
@@ -22,7 +21,6 @@ from gateway.schemas import (
     ValueAnswer,
     ValuesAnswer,
     ValuesPageAnswer,
-    problem_answers,
 )
 
 

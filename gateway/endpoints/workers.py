@@ -4,8 +4,9 @@ from fastapi import APIRouter, Response
 
 from gateway.crud.system import list_workers
 from gateway.dependencies import Parts, Viewer
+from gateway.openapi import problem_answers
 from gateway.replies import json_reply
-from gateway.schemas import WorkersAnswer, problem_answers
+from gateway.schemas import WorkersAnswer
 
 router = APIRouter(prefix="/v1/workers", tags=["system"])
 
