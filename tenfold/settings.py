@@ -22,7 +22,7 @@ from tenfold.setting_kinds import FLAG, NETWORK, PATH, Kind, choice, listing, ma
 
 T = TypeVar("T")
 
-KIB, MIB, GIB = 2**10, 2**20, 2**30
+MIB, GIB = 2**20, 2**30
 PREFIX: Final = "TENFOLD_"
 CONFIG_NAME: Final = "tenfold.toml"
 # Variables that belong to the commands and to start-up, not to the services.

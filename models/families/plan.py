@@ -145,11 +145,6 @@ def _input(index: int, number: int) -> int:
     return absolute
 
 
-def _unscaled(config: FamilyConfig) -> int:
-    """Channels that are taken as they are: those that a classifier's last layer would have."""
-    return len(config.anchors[0]) // 2 * (config.classes + 5) if config.anchors else config.classes
-
-
 def _conv(place: _Place) -> Layer:
     place.takes(4)
     channels, kernel, stride = place.width(), place.number(1, 1, KERNEL_MAX), place.number(2, 1, 2)

@@ -156,11 +156,6 @@ class Core:
         """The live workers."""
         return frozenset(self._worker_pools)
 
-    def batch_level(self, batch_id: str) -> int | None:
-        """The level of a batch that has not ended."""
-        batch = self.batches.get(batch_id)
-        return None if batch is None else batch.level
-
     # -- jobs -------------------------------------------------------------------------------------------------------
 
     def _pool(self, name: str) -> Pool:

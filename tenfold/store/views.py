@@ -44,11 +44,6 @@ class JobView:
     results_gone: bool
     open: bool = False
 
-    @property
-    def age(self) -> tuple[float, str]:
-        """What jobs are listed by: when it was submitted, then its id."""
-        return self.submission.submitted_ms, self.submission.job_id
-
     @classmethod
     def of(cls, fields: list[bytes | None]) -> JobView | None:
         """From the values of :data:`JOB_FIELDS`, or None where there is no job."""

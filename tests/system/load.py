@@ -1,7 +1,6 @@
 """Load on a running system: pictures, jobs and waits, spoken in plain HTTP as any client would."""
 
 import io
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +82,3 @@ def batches(results: Sequence[Mapping[str, Any]]) -> list[list[int]]:
     for result in results:
         by_batch.setdefault(result["batch"]["id"], []).append(result["index"])
     return [by_batch[name] for name in sorted(by_batch)]
-
-
-def elapsed_s(since_s: float) -> float:
-    return time.monotonic() - since_s

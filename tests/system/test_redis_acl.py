@@ -119,10 +119,6 @@ def test_the_whole_system_works_by_these_rules(server: RedisServer, tmp_path: Pa
     assert refused <= {b"client|setinfo"}
 
 
-def _rq_info(url: str) -> str:
-    return subprocess.run([RQ, "info", "--raw", "--url", url], capture_output=True, text=True, check=True).stdout
-
-
 def _sent_in_parts(url: str) -> str:
     job = httpx.post(f"{url}/v1/jobs?open=1", headers={"Idempotency-Key": "acl"}).json()
     files = [("files", (f"{n}.jpg", PICTURE)) for n in range(3)]
