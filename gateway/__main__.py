@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import uvicorn
 
 from gateway.app import create_app
+from gateway.protocol import Protocol
 from tenfold.contract.errors import SettingsError
 from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
@@ -45,7 +46,8 @@ def _server(settings: Settings, root_path: str) -> _Server:
             host=settings.host,
             port=settings.port,
             loop="uvloop",
-            http="httptools",
+            http=Protocol,
+            ws="none",
             lifespan="on",
             root_path=root_path,
             # Addresses behind proxies are ours to judge (TENFOLD_TRUSTED_PROXIES), the access log is our own.

@@ -12,6 +12,7 @@ from gateway.endpoints import (
     jobs,
     metrics,
     models,
+    pages,
     queues,
     results,
     values,
@@ -38,4 +39,5 @@ router.include_router(v1)
 router.include_router(figures)
 router.include_router(health.router)
 router.include_router(metrics.router)
+router.include_router(pages.router)
 router.include_router(dashboard.router)

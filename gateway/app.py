@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from gateway import api, problems
@@ -31,11 +30,12 @@ def create_app(settings: Settings) -> FastAPI:
         SettingsError: the settings lack a Redis URL, or hold a key that cannot be read.
     """
     gateway = Gateway.of(settings)
-    app = FastAPIOffline(
+    app = FastAPI(
         title="Tenfold",
         version=__version__,
         description=DESCRIPTION,
         lifespan=_lifespan,
+        docs_url=None,
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )

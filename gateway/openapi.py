@@ -10,9 +10,17 @@ from gateway.schemas import ProblemAnswer
 
 
 def describe_problems(description: dict[str, Any]) -> dict[str, Any]:
-    """``description``, an OpenAPI document, with the schema that every problem answer refers to."""
-    described = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
-    description["components"]["schemas"]["ProblemAnswer"] = described
+    """``description``, an OpenAPI document, with the schema that every problem answer refers to.
+
+    Wherever a route takes parameters and names no 422, FastAPI describes one of its own, which is not what we answer.
+    """
+    schemas = description["components"]["schemas"]
+    schemas["ProblemAnswer"] = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+    for operation in (one for path in description["paths"].values() for one in path.values()):
+        if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+            operation["responses"]["422"] = problem_answers(422)[422]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
     return description
 
 

@@ -8,12 +8,18 @@ from gateway.crud.gauges import Standing, system_registry
 from gateway.crud.living import living_workers
 from gateway.crud.system import read_status, show_totals
 from gateway.dependencies import Parts, caller_of
+from gateway.openapi import problem_answers
 
 # Depths and rates tell a stranger how the house does: where keys are on, this asks for one too.
 router = APIRouter(tags=["health"], dependencies=[Depends(caller_of)])
 
 
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problem_answers(401)},
+)
 async def metrics(parts: Parts) -> Response:
     """This process's requests, and the system's queues and workers; without Redis, the former alone."""
     try:

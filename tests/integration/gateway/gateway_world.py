@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from gateway.app import create_app
+from gateway.protocol import Protocol
 from scheduler.dispatch import Dispatcher
 from tenfold.contract.events import BatchEnded, JobExtended, JobSubmitted
 from tenfold.contract.records import (
@@ -188,7 +189,9 @@ def running_world(redis_url: str, settings: Settings | None = None) -> Iterator[
 def running_gateway(redis_url: str, settings: Settings | None = None) -> Iterator[tuple[uvicorn.Server, str]]:
     """A gateway in a thread, listening on a free port."""
     app = create_app(settings or Settings(redis_url=redis_url, model=("toy",)))
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, http=Protocol, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -1,6 +1,10 @@
+import contextlib
+import http.client
 import re
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -52,7 +56,18 @@ def test_metrics_count_requests_by_route_and_show_the_queues(world: World) -> No
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nope", 404), ("PUT", "/v1/jobs", 405), ("GET", "/v1/detect", 405), ("GET", "/v1/jobs?limit=0", 422)],
+    [
+        ("GET", "/nope", 404),
+        ("GET", "/docs/nope.js", 404),
+        ("GET", "/v1/jobs/%ff", 404),
+        ("PUT", "/v1/jobs", 405),
+        ("GET", "/v1/detect", 405),
+        ("PUT", "/docs/swagger-ui.css", 405),
+        ("TRACE", "/v1/jobs", 405),
+        ("GET", "/v1/jobs?limit=0", 422),
+        ("GET", "/v1/jobs?state=done", 422),
+        ("GET", "/v1/jobs/x/images/first", 422),
+    ],
 )
 def test_every_error_is_a_problem_document(world: World, method: str, path: str, status: int) -> None:
     """Also what the router and the validation refuse."""
@@ -61,6 +76,45 @@ def test_every_error_is_a_problem_document(world: World, method: str, path: str,
     assert reply.headers["content-type"] == "application/problem+json"
     schemas.ProblemAnswer.model_validate(reply.json())
     assert reply.json()["status"] == status
+
+
+def exchange(world: World, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+    """What comes back for bytes that no HTTP client would send, until the line is closed."""
+    where = urlsplit(world.url)
+    with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+        with contextlib.suppress(OSError):  # it may be closed while we still send
+            line.sendall(sent)
+        reply = http.client.HTTPResponse(line)
+        reply.begin()
+        return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"what is this\r\n\r\n", 400, "malformed_request"),
+        (b"FETCH /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed_request"),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed_request"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400, "malformed_request"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 300_000, 431, "head_too_large"),
+        (b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 50_000, 431, "head_too_large"),
+    ],
+)
+def test_what_is_no_request_is_a_problem_document_too(world: World, sent: bytes, status: int, code: str) -> None:
+    """Also where nothing of it reaches the application; and a head that goes on and on is cut off, not kept."""
+    told, headers, body = exchange(world, sent)
+    assert (told, headers["content-type"]) == (status, "application/problem+json")
+    problem = schemas.ProblemAnswer.model_validate_json(body)
+    assert (problem.status, problem.code, problem.request_id) == (status, code, headers["x-request-id"])
+
+
+def test_a_large_body_is_no_large_head(world: World) -> None:
+    """What follows the headers does not count as head, nor does one request's head on the next one of its line."""
+    for _ in range(4):
+        headers = {"content-type": "image/jpeg", "x": "a" * 90_000}
+        reply = world.http.post("/v1/detect", content=image(), headers=headers)
+        assert reply.status_code == 200
+    assert world.http.post("/v1/jobs", files={"files": ("a.bmp", image((400, 400), "BMP"))}).status_code == 202
 
 
 def test_the_methods_of_a_path_are_all_named(world: World) -> None:
@@ -103,8 +157,8 @@ def test_the_pages_describe_every_route_and_its_problems(world: World) -> None:
     detect = api["paths"]["/v1/detect"]["post"]
     assert {"multipart/form-data", "image/jpeg"} <= set(detect["requestBody"]["content"])
     assert {"200", "202", "400", "413", "415", "422", "429", "503"} <= set(detect["responses"])
-    page = world.http.get("/docs").text
-    assert "https://" not in page
+    text = api["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    assert list(text) == ["text/plain"]
 
 
 def test_a_gateway_outlives_its_redis(tmp_path: Path) -> None:
@@ -131,6 +185,19 @@ def test_a_gateway_outlives_its_redis(tmp_path: Path) -> None:
         finally:
             server.stop()
         assert http.get("/v1/jobs").status_code == 503
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_apis_pages_need_no_other_server(world: World, page: str) -> None:
+    """They and what they are made of come from here, under a policy that allows nothing else."""
+    told = world.http.get(page)
+    assert told.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in told.headers["content-security-policy"]
+    assert "https://" not in told.text
+    parts = re.findall(r'(?:src|href)="([^"]+)"', told.text)
+    assert parts
+    for part in parts:
+        assert world.http.get(f"/{part}").status_code == 200
 
 
 def test_the_dashboard_needs_no_other_server(world: World) -> None:
