@@ -20,8 +20,9 @@ from tenfold.contract.records import POOL, ItemMeta, ModelInfo, Submission
 from tenfold.redis_server import RedisServer
 from tenfold.store.bounds import Bounds
 from tenfold.store.connection import connect, connect_async
-from tenfold.store.gateway_store import GatewayStore, UploadStep
+from tenfold.store.gateway_store import GatewayStore
 from tenfold.store.keys import Keys
+from tenfold.store.upload_store import UploadStep
 
 START_S = 60.0
 DRAIN_S = 300.0

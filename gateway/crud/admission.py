@@ -8,7 +8,8 @@ from typing import Final
 
 from tenfold.contract.errors import ClientQueueFull, RequestError, Unavailable
 from tenfold.store.bounds import Room
-from tenfold.store.gateway_store import GatewayStore, Queued
+from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.upload_store import Queued
 
 RETRY_S_MAX: Final = 600
 RETRY_S_UNKNOWN: Final = 5

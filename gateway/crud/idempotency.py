@@ -17,7 +17,8 @@ import msgspec
 
 from gateway.crud.fields import InvalidField, Wishes
 from tenfold.contract.errors import Conflict
-from tenfold.store.gateway_store import GatewayStore, Reservation
+from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.upload_store import Reservation
 
 HEADER: Final = "Idempotency-Key"
 ARRIVES_S: Final = 60.0

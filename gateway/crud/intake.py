@@ -30,7 +30,8 @@ from gateway.crud.uploads import Upload, UploadLimits
 from gateway.crud.zip_reading import read_zip
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
 from tenfold.contract.records import POOL, ItemMeta, Priority, Submission
-from tenfold.store.gateway_store import GatewayStore, Reservation
+from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.upload_store import Reservation
 
 T = TypeVar("T")
 

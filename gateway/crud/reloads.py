@@ -12,7 +12,8 @@ from gateway.crud.jobs import iso
 from gateway.crud.living import living_workers
 from tenfold.contract.errors import NotFound, Unavailable
 from tenfold.contract.records import RELOADED, ReloadRequest
-from tenfold.store.gateway_store import GatewayStore, Reload
+from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.system_reader import Reload
 
 PENDING = "pending"
 """The worker has not said anything yet: it looks once a second."""

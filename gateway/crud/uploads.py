@@ -14,7 +14,8 @@ from gateway.crud.headers import HEAD_BYTES_MAX, MAGIC_BYTES, Header, check_pixe
 from gateway.crud.pulling import PIECE_BYTES_MAX
 from tenfold.contract.errors import RequestError, TooLarge
 from tenfold.contract.records import ItemError, ItemMeta, ItemResult
-from tenfold.store.gateway_store import GatewayStore, Queued, UploadStep
+from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.upload_store import Queued, UploadStep
 
 FLUSH_S: Final = 5.0
 """A slow upload still shows that it lives this often."""

@@ -25,9 +25,10 @@ from tenfold.contract.states import JobState
 from tenfold.store.bounds import Bounds
 from tenfold.store.connection import connect, connect_async
 from tenfold.store.event_reader import EventReader
-from tenfold.store.gateway_store import GatewayStore, UploadStep
+from tenfold.store.gateway_store import GatewayStore
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
+from tenfold.store.upload_store import UploadStep
 from tenfold.store.worker_store import WorkerStore
 
 FREE = "synthetic:base_ms=0,item_ms=0"

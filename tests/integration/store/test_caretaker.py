@@ -9,8 +9,8 @@ import pytest
 from tenfold.contract.errors import Conflict, StoreUnavailable
 from tenfold.contract.states import JobState
 from tenfold.store.caretaker import Caretaker
-from tenfold.store.gateway_store import UploadStep
 from tenfold.store.server import Needs, check_server
+from tenfold.store.upload_store import UploadStep
 from tests.integration.store.store_world import World
 
 

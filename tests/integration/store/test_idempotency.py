@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenfold.store.gateway_store import Reservation
+from tenfold.store.upload_store import Reservation
 from tests.integration.store.store_world import World
 
 KEY = "tenfold:idem:c:digest"

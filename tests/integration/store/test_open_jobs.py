@@ -13,7 +13,8 @@ from tenfold.contract.records import ItemMeta
 from tenfold.contract.states import JobState
 from tenfold.store.bounds import Bounds
 from tenfold.store.caretaker import Caretaker
-from tenfold.store.gateway_store import ArrivedPart, UploadStep
+from tenfold.store.gateway_store import ArrivedPart
+from tenfold.store.upload_store import UploadStep
 from tests.integration.store.store_world import World, refused
 
 

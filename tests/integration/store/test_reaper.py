@@ -6,7 +6,7 @@ from scheduler.reaper import Reaper
 from tenfold.contract.events import WorkerJoined, WorkerLeft
 from tenfold.contract.records import POOL, ServedModel, WorkerInfo
 from tenfold.store.caretaker import Caretaker
-from tenfold.store.gateway_store import UploadStep
+from tenfold.store.upload_store import UploadStep
 from tests.integration.store.store_world import LANE, QUEUES, World
 
 LEASE_MS = 5_000

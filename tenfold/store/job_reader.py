@@ -1,0 +1,121 @@
+"""Jobs, their results and their images, as anybody may read them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import cast
+
+import msgspec
+
+from tenfold.contract.codec import decode
+from tenfold.contract.records import ItemMeta, ItemResult
+from tenfold.contract.states import JobState
+from tenfold.store.keyspace import AsyncKeyspace
+from tenfold.store.views import JOB_FIELDS, JobView
+
+PAGE_SCAN_MAX = 2_000
+"""How many jobs one page looks at, at most, to find those in the state asked for."""
+
+
+class JobReader(AsyncKeyspace):
+    """Reads of jobs; nothing here changes one."""
+
+    __slots__ = ()
+
+    async def job(self, job_id: str) -> JobView | None:
+        """The job as it stands, or None."""
+        return JobView.of(await self.client.hmget(self.keys.job(job_id), list(JOB_FIELDS)))
+
+    async def jobs_page(
+        self, client: str | None, *, state: JobState | None, before: tuple[float, str] | None, limit: int
+    ) -> tuple[list[JobView], tuple[float, str] | None]:
+        """Jobs, newest first, of one client or (None) of all; and the place after which more may follow.
+
+        Args:
+            state: only jobs in this state; a page may then be shorter although more follow.
+            before: (time of acceptance in ms, job id) of the last one seen: only older ones follow.
+        """
+        key = self.keys.jobs if client is None else self.keys.jobs_of(client)
+        found: list[JobView] = []
+        place = before
+        for offset in range(0, PAGE_SCAN_MAX, limit):
+            newest = "+inf" if before is None else before[0]
+            raw = await self.client.zrange(
+                key, newest, "-inf", desc=True, byscore=True, offset=offset, num=limit, withscores=True
+            )
+            listed = [(float(score), member.decode()) for member, score in raw]
+            older = [one for one in listed if before is None or one < before]
+            pipe = self.client.pipeline(transaction=False)
+            for _, job_id in older:
+                pipe.hmget(self.keys.job(job_id), list(JOB_FIELDS))
+            for seen, view in zip(older, map(JobView.of, await pipe.execute()), strict=True):
+                place = seen
+                if view is not None and (state is None or view.state is state):
+                    found.append(view)
+                if len(found) == limit:
+                    return found, place
+            if len(raw) < limit:
+                return found, None
+        return found, place
+
+    async def standing(self, job_id: str) -> tuple[int, float | None] | None:
+        """(images ahead, milliseconds until it ends) as the scheduler last told, or None."""
+        raw = await self.client.hget(self.keys.standing, job_id)
+        return None if raw is None else msgspec.json.decode(raw, type=tuple[int, float | None])
+
+    async def part(self, job_id: str, upload_id: str) -> int | None:
+        """The index that the first image of a part was given, or None where no such part was added."""
+        raw = await self.client.hget(self.keys.parts(job_id), upload_id)
+        return None if raw is None else int(raw)
+
+    async def results(self, job_id: str, indexes: Sequence[int]) -> list[ItemResult | None]:
+        """The results of these images, None for each that has none yet."""
+        if not indexes:
+            return []
+        raw = await self.client.hmget(self.keys.results(job_id), [str(index) for index in indexes])
+        return [None if value is None else decode(value, ItemResult) for value in raw]
+
+    async def outcome(self, job_id: str, indexes: Sequence[int]) -> tuple[JobView | None, list[ItemResult | None]]:
+        """The job as it stands and the results of these images, of one moment and in one round trip."""
+        pipe = self.client.pipeline()
+        pipe.hmget(self.keys.job(job_id), list(JOB_FIELDS))
+        pipe.hmget(self.keys.results(job_id), [str(index) for index in indexes])
+        fields, raw = await pipe.execute()
+        return JobView.of(fields), [None if value is None else decode(value, ItemResult) for value in raw]
+
+    async def committed(self, job_id: str, start: int, count: int) -> list[int]:
+        """Indexes in the order in which they were committed, from the ``start``-th on."""
+        return [int(index) for index in await self.client.lrange(self.keys.order(job_id), start, start + count - 1)]
+
+    async def images(self, job_id: str, start: int, count: int) -> list[ItemMeta]:
+        """What is known of the images from ``start`` on."""
+        raw = await self.client.lrange(self.keys.items(job_id), start, start + count - 1)
+        return [decode(value, ItemMeta) for value in raw]
+
+    async def image(self, job_id: str, index: int) -> bytes | None:
+        """The encoded image, or None where it is no longer kept."""
+        return cast("bytes | None", await self.client.get(self.keys.blob(job_id, index)))
+
+    async def kept(self, job_id: str, indexes: Sequence[int]) -> list[int]:
+        """Those of these images that are still kept, in this order."""
+        pipe = self.client.pipeline(transaction=False)
+        for index in indexes:
+            pipe.exists(self.keys.blob(job_id, index))
+        return [index for index, there in zip(indexes, await pipe.execute(), strict=True) if there]
+
+    async def trace(self, job_id: str) -> list[dict[str, object]]:
+        """What the scheduler did with the job, in order."""
+        return [msgspec.json.decode(raw) for raw in await self.client.lrange(self.keys.trace(job_id), 0, -1)]
+
+    async def changes(self) -> AsyncGenerator[str]:
+        """Ids of jobs as they move on, for ever.
+
+        Raises:
+            redis.exceptions.ConnectionError: the line broke; changes may have been missed.
+        """
+        async with self.client.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(self.keys.changed)
+            while True:
+                message = await channel.get_message(timeout=1.0)
+                if message is not None:
+                    yield message["data"].decode()
