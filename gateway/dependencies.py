@@ -94,6 +94,17 @@ class Gateway:
         )
 
     @property
+    def values(self) -> ValuesStore:
+        """The values' side of the store."""
+        return ValuesStore(
+            self.redis,
+            self.store.keys,
+            stored_bytes_max=self.settings.stored_values_bytes_max,
+            waiting_max=self.settings.queued_values_max,
+            run_ttl_s=int(self.settings.result_ttl_s),
+        )
+
+    @property
     def lost_after_ms(self) -> float:
         """A worker that has not beaten for so long counts as lost."""
         return self.settings.lease_s * 1000
@@ -153,15 +164,7 @@ async def parts_of(request: Request) -> PartIntake:
 async def values_of(request: Request) -> Values:
     """Values, with links that begin where this server is mounted."""
     parts = _parts(request)
-    settings = parts.settings
-    store = ValuesStore(
-        parts.redis,
-        parts.store.keys,
-        stored_bytes_max=settings.stored_values_bytes_max,
-        waiting_max=settings.queued_values_max,
-        run_ttl_s=int(settings.result_ttl_s),
-    )
-    return Values(store, SystemRandom(), settings.value_bytes_max, request.scope.get("root_path", ""))
+    return Values(parts.values, SystemRandom(), parts.settings.value_bytes_max, request.scope.get("root_path", ""))
 
 
 def _parts(request: Request) -> Gateway:

@@ -221,10 +221,22 @@ class WorkerAnswer(_Schema):
     batches: list[str]
 
 
+class ValuesWorkerAnswer(_Schema):
+    """A living values worker. It holds nothing between two steps, and so is neither busy nor idle."""
+
+    name: str
+    queue: str = Field(description="The RQ queue that it serves.", examples=["tenfold:values"])
+    host: str | None = Field(description="Null without a key where keys are on; so is `pid`.")
+    pid: int | None
+    started_at: str
+    beat_age_ms: float
+
+
 class WorkersAnswer(_Schema):
-    """All living workers."""
+    """All living workers: of images, and of values."""
 
     workers: list[WorkerAnswer]
+    values_workers: list[ValuesWorkerAnswer]
 
 
 class QueueAnswer(_Schema):
@@ -290,6 +302,16 @@ class HistoryAnswer(_Schema):
     samples: list[SampleAnswer]
 
 
+class ValuesQueueAnswer(_Schema):
+    """The queue of the value-generation jobs."""
+
+    name: str = Field(description="The RQ queue.", examples=["tenfold:values"])
+    to_come: int = Field(description="Values that wait for their moment.")
+    queued: int = Field(description="Values that are due, in the RQ queue.")
+    oldest_wait_ms: float | None = Field(description="How long ago the first of these was due.")
+    workers: int = Field(description="How many values workers live.")
+
+
 class QueuesAnswer(_Schema):
     """Depth, age, rates and live batches; `at` is when the scheduler told, null where none leads."""
 
@@ -308,6 +330,7 @@ class QueuesAnswer(_Schema):
         "since this scheduler leads."
     )
     history: HistoryAnswer
+    values: ValuesQueueAnswer
 
 
 _VALUE_EXAMPLE: Final = {"9f1c2d74-52a3-4c1e-8a50-0c3b1a1f6a2e": "2026-11-23T07:07:54.310919Z"}

@@ -14,9 +14,11 @@ from gateway.crud.clients import Client
 from gateway.crud.jobs import iso
 from gateway.crud.living import Living, living_workers
 from gateway.crud.reloads import ReloadBody, reload_body
+from gateway.crud.values_system import ValuesQueueBody, show_values_queue
 from tenfold.contract.errors import RequestError, Unavailable
 from tenfold.contract.records import ModelInfo, ServedModel
 from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.values_store import ValuesStanding
 
 
 class QueueBody(msgspec.Struct, frozen=True):
@@ -155,6 +157,7 @@ class QueuesBody(msgspec.Struct, frozen=True):
     batches: list[BatchBody]
     turns: dict[str, int]
     history: HistoryBody
+    values: ValuesQueueBody
 
 
 class WorkerBody(msgspec.Struct, frozen=True):
@@ -274,7 +277,7 @@ async def read_status(store: GatewayStore) -> Status:
     return msgspec.convert(await store.status() or {}, Status, strict=False)
 
 
-async def show_queues(store: GatewayStore, viewer: Client) -> QueuesBody:
+async def show_queues(store: GatewayStore, values: ValuesStanding, viewer: Client) -> QueuesBody:
     """What waits where and what is under way, as the scheduler last told and ``viewer`` may see it."""
     told = await read_status(store)
     return QueuesBody(
@@ -288,6 +291,7 @@ async def show_queues(store: GatewayStore, viewer: Client) -> QueuesBody:
         [_batch(batch, viewer, told.leader or "") for batch in told.batches],
         {**told.counts.turns, "preempted": sum(one.count for one in told.counts.preempted)},
         told.history,
+        show_values_queue(values, store.keys),
     )
 
 

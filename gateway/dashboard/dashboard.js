@@ -51,14 +51,14 @@ async function showModels() {
 async function readOverview() {
   const queues = await read("v1/queues");
   const asGuest = queues.view === "figures";
-  const [{ workers }, jobs] = await Promise.all([read("v1/workers"), asGuest ? null : readJobs(), asGuest ? null : showModels()]);
+  const [{ workers, values_workers: valuesWorkers }, jobs] = await Promise.all([read("v1/workers"), asGuest ? null : readJobs(), asGuest ? null : showModels()]);
   if (guest !== asGuest) {
     guest = asGuest;
     showView();
   }
   showFigures(queues, workers);
   showLevels(queues);
-  showWorkers(workers, queues.batches);
+  showWorkers(workers, valuesWorkers, queues);
   if (jobs) showJobs(jobs);
 }
 

@@ -15,6 +15,8 @@ router = APIRouter(prefix="/v1/queues", tags=["system"])
 async def queues(parts: Parts, viewer: Viewer) -> Response:
     """As the scheduler last told, with the live batches and the last minutes; `at` is null where none leads.
 
+    `values` is the queue of the value-generation jobs as it is now.
+
     Without a key where keys are on (`view` is `figures`), batches do not tell whose they are.
     """
-    return json_reply(await show_queues(parts.store, viewer))
+    return json_reply(await show_queues(parts.store, await parts.values.standing(parts.lost_after_ms), viewer))

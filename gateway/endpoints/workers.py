@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from gateway.crud.system import list_workers
+from gateway.crud.values_system import list_values_workers
 from gateway.dependencies import Parts, Viewer
 from gateway.openapi import problem_answers
 from gateway.replies import json_reply
@@ -13,8 +14,14 @@ router = APIRouter(prefix="/v1/workers", tags=["system"])
 
 @router.get("", summary="Who works on what", response_model=WorkersAnswer, responses=problem_answers(401, 503))
 async def workers(parts: Parts, viewer: Viewer) -> Response:
-    """Every living worker with the batches that it holds now.
+    """Every living worker with the batches that it holds now, and every living values worker.
 
     Without a key where keys are on, no host and no process id.
     """
-    return json_reply({"workers": await list_workers(parts.store, parts.lost_after_ms, viewer)})
+    standing = await parts.values.standing(parts.lost_after_ms)
+    return json_reply(
+        {
+            "workers": await list_workers(parts.store, parts.lost_after_ms, viewer),
+            "values_workers": list_values_workers(standing, parts.store.keys, viewer),
+        }
+    )

@@ -1,5 +1,6 @@
 """`tenfold queues`, `workers`, `models`: one-shot tables of what the service tells about itself; weights files."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import typer
@@ -70,7 +71,11 @@ def _show(what: str, as_json: bool, url: str, api_key: str | None) -> None:
     console = terminal.people()
     if what == "queues":
         console.print(_totals(told))
+        if told.get("values"):
+            console.print(values_line(told["values"]))
         rows = [row for row in rows if any(row.get(name) for name in _BUSY)]
+    if what == "workers" and told.get("values_workers"):
+        rows = [*rows, *(_as_worker(one) for one in told["values_workers"])]
     if not rows:
         console.print("nothing waits and nothing runs" if what == "queues" else f"no {what}")
         return
@@ -86,6 +91,21 @@ def _totals(told: dict[str, Any]) -> str:
         f"{'no rate yet' if rate is None else f'{rate:.1f} images/s'}, "
         f"{'led by ' + str(told['leader']) if told.get('leader') else 'no scheduler leads'}"
     )
+
+
+def values_line(values: Mapping[str, Any]) -> str:
+    """What the queue of the values holds, in a line."""
+    waits = values.get("oldest_wait_ms")
+    oldest = "" if waits is None else f" (oldest {waits:.0f} ms)"
+    workers = terminal.count(values.get("workers") or 0, "worker")
+    return (
+        f"{values.get('name')}: {values.get('queued')} values due{oldest}, {values.get('to_come')} to come, {workers}"
+    )
+
+
+def _as_worker(values_worker: Mapping[str, Any]) -> dict[str, Any]:
+    # Its one queue stands where an inference worker's models do: both are what it works on.
+    return {**values_worker, "state": "values", "models": [values_worker.get("queue")]}
 
 
 _CELL_CHARACTERS_MAX: Final = 120

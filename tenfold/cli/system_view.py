@@ -30,6 +30,7 @@ class Snapshot:
     queues: Told
     workers: Sequence[Told]
     jobs: Sequence[Job]
+    values_workers: Sequence[Told] = ()
 
 
 def draw(told: Snapshot, trouble: str = "") -> RenderableType:
@@ -94,7 +95,13 @@ def _workers(told: Snapshot) -> Table:
         told_as = Text("; ".join(runs), style="green") if runs else Text("idle", style="dim")
         models = ", ".join(str(model.get("name")) for model in worker.get("models") or [])
         table.add_row(worker.get("name"), models, worker.get("device"), levels, told_as)
+    for worker in told.values_workers:
+        table.add_row(worker.get("name"), "values", "", "", Text(_values(told.queues.get("values") or {}), style="dim"))
     return table
+
+
+def _values(values: Told) -> str:
+    return f"{values.get('queued') or 0} due, {values.get('to_come') or 0} to come"
 
 
 def _batch(batch: Told | None, batch_id: str) -> str:

@@ -37,7 +37,8 @@ def top(
     with Tenfold(url, api_key, read_timeout_s=10.0, retries=NONE) as client:
         first = look(client)
         if as_json:
-            terminal.print_json({"queues": first.queues, "workers": first.workers, "jobs": first.jobs})
+            told = {"queues": first.queues, "workers": first.workers, "values_workers": first.values_workers}
+            terminal.print_json({**told, "jobs": first.jobs})
         elif once or not console.is_terminal:
             console.print(draw(first))
         else:
@@ -47,8 +48,9 @@ def top(
 def look(client: Tenfold) -> Snapshot:
     """One look at everything. Raises ClientError."""
     queues = client.get("/v1/queues")
-    workers = client.get("/v1/workers").get("workers") or []
-    return Snapshot(client.url, queues, workers, _jobs(client) if queues.get("view") != FIGURES_ONLY else [])
+    told = client.get("/v1/workers")
+    jobs = _jobs(client) if queues.get("view") != FIGURES_ONLY else []
+    return Snapshot(client.url, queues, told.get("workers") or [], jobs, told.get("values_workers") or [])
 
 
 def _jobs(client: Tenfold) -> list[Job]:

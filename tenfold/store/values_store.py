@@ -10,7 +10,7 @@ from tenfold.contract.codec import encode_event
 from tenfold.contract.errors import Unavailable
 from tenfold.contract.events import ValuesRequested
 from tenfold.store.connection import AsyncBytesRedis
-from tenfold.store.keys import Keys
+from tenfold.store.keys import RQ_WORKER_PREFIX, Keys
 from tenfold.store.scripts import Argument, call_async
 from tenfold.store.values_run import RUN_FIELDS, RunView, decode_failure
 
@@ -37,6 +37,41 @@ class Page:
 
     read: Values
     last: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesWorkerView:
+    """A living values worker.
+
+    Attributes:
+        host, pid: where it runs, as RQ knows it; None where RQ's record is gone.
+        joined_ms: since when it lives. beat_ms: when it was last heard of. Both on Redis' clock.
+    """
+
+    name: str
+    host: str | None
+    pid: int | None
+    joined_ms: float
+    beat_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesStanding:
+    """The values at one moment.
+
+    Attributes:
+        now_ms: that moment, on Redis' clock.
+        stored: how many there are.
+        to_come: how many wait for their moment. queued: how many are due and in the RQ queue.
+        oldest_due_ms: when the first one of these was due.
+    """
+
+    now_ms: float
+    stored: int
+    to_come: int
+    queued: int
+    oldest_due_ms: float | None
+    workers: Sequence[ValuesWorkerView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +122,39 @@ class ValuesStore:
     async def total(self) -> int:
         """How many values there are."""
         return int(await self.client.zcard(self.keys.values))
+
+    async def standing(self, lost_after_ms: float) -> ValuesStanding:
+        """How many values there are, wait and are due, and which values workers beat within ``lost_after_ms``."""
+        k = self.keys
+        pipe = self.client.pipeline(transaction=False)
+        pipe.time()
+        pipe.zcard(k.values)
+        pipe.zcard(k.values_due)
+        pipe.zcard(k.values_queued)
+        pipe.zrange(k.values_queued, 0, 0, withscores=True)
+        pipe.zrange(k.values_beats, 0, -1, withscores=True)
+        pipe.hgetall(k.values_workers)
+        (seconds, micros), stored, to_come, queued, oldest, beats, joined = await pipe.execute()
+        now_ms = float(seconds * 1000 + micros / 1000)
+        living = {name: float(beat) for name, beat in beats if name in joined and beat >= now_ms - lost_after_ms}
+        workers = [
+            ValuesWorkerView(name.decode(), host, pid, float(joined[name]), living[name])
+            for name, (host, pid) in (await self._places_of(sorted(living))).items()
+        ]
+        oldest_due_ms = float(oldest[0][1]) if oldest else None
+        return ValuesStanding(now_ms, int(stored), int(to_come), int(queued), oldest_due_ms, workers)
+
+    async def _places_of(self, names: Sequence[bytes]) -> dict[bytes, tuple[str | None, int | None]]:
+        if not names:
+            return {}
+        pipe = self.client.pipeline(transaction=False)
+        for name in names:
+            pipe.hmget(RQ_WORKER_PREFIX + name.decode(), ["hostname", "pid"])
+        told = await pipe.execute()
+        return {
+            name: (host and host.decode(), None if pid is None else int(pid))
+            for name, (host, pid) in zip(names, told, strict=True)
+        }
 
     async def sample(self, count: int) -> Sample:
         """Up to ``count`` values at random, each at most once."""

@@ -110,6 +110,7 @@ class TestQueue:
         tile = page.locator("#levels [aria-label='Level 2'] .tile.running").first
         expect(tile).to_have_attribute("aria-label", re.compile("Batch of 10 images of 1 job of 1 client, with worker"))
         expect(page.locator("#workers .tile").first).to_be_visible()
+        expect(page.locator("#workers")).to_contain_text(re.compile("values-worker.*tenfold:values · 0 due, 0 to come"))
         expect(page.locator("#figure-waiting .value")).not_to_have_text("0 images")
         httpx.delete(f"{system.url}/v1/jobs/{job_id}")
 

@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tenfold.store.keys import Keys
+from tenfold.store.values_worker_store import ValuesWorkerStore
 from tests.integration.gateway.gateway_world import World, image
 
 KEYS = ("one:first-secret", "two:second-secret:priority=high")
@@ -51,8 +53,13 @@ def test_a_stranger_is_not_told_whose_and_where(world_with: Callable[..., World]
     assert (seen["view"], seen["jobs"], seen["batches"][0]["images"]) == ("figures", 2, 3)
     assert seen["batches"][0]["shares"] == []
     assert (whole["view"], whole["batches"][0]["shares"][0]["job"]) == ("whole", "secretjob")
-    (worker,) = world.http.get("/v1/workers").json()["workers"]
+    values_worker = {"hostname": "secrethost", "pid": 7}
+    world.backend.client.hset("rq:worker:v1", mapping=values_worker)
+    ValuesWorkerStore(world.backend.client, Keys(), "v1", 2**20, 15_000).beat(0)
+    (worker,), (other,) = world.http.get("/v1/workers").json().values()
     assert (worker["name"], worker["host"], worker["pid"]) == ("w1", None, None)
+    assert (other["name"], other["host"], other["pid"]) == ("v1", None, None)
+    assert world.http.get("/v1/workers", headers=ONE).json()["values_workers"][0]["host"] == "secrethost"
     (model,) = world.http.get("/v1/models").json()["models"]
     assert (model["name"], model["labels"], model["description"], model["workers"]) == ("toy", [], "", 1)
     (known,) = world.http.get("/v1/models", headers=ONE).json()["models"]

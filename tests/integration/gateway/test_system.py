@@ -26,6 +26,7 @@ def test_what_the_system_shows_is_what_its_pages_say(world: World) -> None:
     queues = schemas.QueuesAnswer.model_validate(world.http.get("/v1/queues").json())
     assert queues.queues[0].waiting_items == 3
     assert queues.drain_items_per_s == 2.5
+    assert (queues.values.name, queues.values.queued, queues.values.workers) == ("tenfold:values", 0, 0)
 
 
 def test_a_place_in_the_queue_is_what_the_scheduler_told(world: World) -> None:

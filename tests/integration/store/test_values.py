@@ -369,3 +369,18 @@ def test_an_outcome_without_a_value_waiting_is_not_spent(values: ValuesWorld) ->
     """What a worker brought for nobody is stored nowhere."""
     assert values.worker().settle([Outcome("stored", "k", "v")], 0.0) == 0
     assert values.ask("total") == 0
+
+
+def test_what_waits_and_who_serves_it_can_be_seen(values: ValuesWorld) -> None:
+    """What is to come, what is due and since when, what is stored, and the workers that have beaten lately."""
+    began_ms = values.generate("r", [100.0, 200.0, 900.0])
+    values.move(began_ms + 250)
+    values.worker("alive").beat(began_ms)
+    values.worker("dead", int(began_ms) - 20_000).beat(began_ms - 30_000)
+    standing = values.ask("standing", 15_000.0)
+    assert (standing.to_come, standing.queued, standing.stored) == (1, 2, 0)
+    assert standing.oldest_due_ms == pytest.approx(began_ms + 100, abs=0.01)
+    assert [(worker.name, worker.joined_ms, worker.host) for worker in standing.workers] == [("alive", began_ms, None)]
+    values.settle()
+    after = values.ask("standing", 15_000.0)
+    assert (after.queued, after.oldest_due_ms, after.stored) == (0, None, 2)
