@@ -39,8 +39,8 @@ key                        type     owner  lifetime                             
 {p}workers                 hash     s w    while the worker lives                    one record a worker
 {p}beats                   zset     s w    while the worker lives                    one member a worker
 {p}models                  hash     w      for ever                                  one record a model ever served
-{p}reloads                  hash     g      for ever                                  one request a model: the last
-{p}reload:{id}              hash     w      24 h                                      one outcome a worker
+{p}reloads                 hash     g      for ever                                  one request a model: the last
+{p}reload:{id}             hash     w      24 h                                      one outcome a worker
 {p}doorbell:{queue}        list     s w    until rung out or the queue is empty      <= 64 one-byte tokens
 {p}values                  zset     g w    while there are values                    one member a value, one score
 {p}value:{key}             string   g w    until deleted                             a value, <= value_bytes_max
