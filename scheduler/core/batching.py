@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from scheduler.core.config import CoreConfig
-from scheduler.core.decisions import Decision, DispatchBatch, PromoteBatch, Trace, TraceKind
+from scheduler.core.decisions import Decision, Detail, DispatchBatch, PromoteBatch, Trace, TraceKind
 from scheduler.core.events import BatchRestored
 from scheduler.core.jobs import Batch, Client, Job, Share
 from scheduler.core.pool import Pool
@@ -177,12 +177,12 @@ class Batching:
     def _sink(self, pool: Pool, job: Job) -> None:
         served, job.spent = job.spent, 0
         pool.move(job, aged=False, level=job.level + 1)
-        self._trace(job, TraceKind.SANK, job.level, detail={"served": served})
+        self.trace(job, TraceKind.SANK, job.level, detail={"served": served})
 
     def go_home(self, pool: Pool, job: Job) -> None:
         """The turn of ``job`` at level 0 is over."""
         pool.move(job, aged=False, level=job.level)
-        self._trace(job, TraceKind.HOMED, job.level)
+        self.trace(job, TraceKind.HOMED, job.level)
 
     # -- sending it off -----------------------------------------------------------------------------------------------
 
@@ -262,14 +262,14 @@ class Batching:
         batch.level = 0
         self.out.append(PromoteBatch(batch.id, pool.name, batch.lane, level, 0))
         for job in {share.job: None for share in batch.shares}:
-            self._trace(job, TraceKind.MOVED, 0, batch.id, {"from_level": level})
+            self.trace(job, TraceKind.MOVED, 0, batch.id, {"from_level": level})
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
     def _tell_batched(self, batch: Batch, reason: str) -> None:
         jobs = len(batch.shares)
         for share in batch.shares:
-            detail: dict[str, str | int | float] = {
+            detail: Detail = {
                 "items": len(share.indexes),
                 "size": batch.size,
                 "jobs": jobs,
@@ -291,14 +291,15 @@ class Batching:
                     told += 1
                     if not job.held_told:
                         job.held_told = True
-                        self._trace(job, TraceKind.HELD_DOWN, self._config.last_level)
+                        self.trace(job, TraceKind.HELD_DOWN, self._config.last_level)
 
-    def _trace(
+    def trace(
         self,
         job: Job,
         kind: TraceKind,
         level: int,
         batch_id: str = "",
-        detail: dict[str, str | int | float] | None = None,
+        detail: Detail | None = None,
     ) -> None:
+        """Tell ``job`` what was done with it."""
         self.out.append(Trace(job.id, kind, level, self.now_ms, batch_id, detail or {}))

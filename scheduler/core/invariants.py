@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from scheduler.core.jobs import Batch, Client, Job, JobQueue
 from scheduler.core.pool import Pool
-
-if TYPE_CHECKING:
-    from scheduler.core.core import Core
+from scheduler.core.state import State
 
 
-def check_invariants(core: Core) -> None:
+def check_invariants(state: State) -> None:
     """Count everything anew and compare.
 
     Raises:
         AssertionError: the state contradicts itself; the message says where.
     """
-    for batch in core.batches.values():
-        _check_batch(core, batch)
-    for job in core.jobs.values():
-        _check_job(core, job)
-    for pool in core.pools.values():
-        _check_pool(core, pool)
+    for batch in state.batches.values():
+        _check_batch(state, batch)
+    for job in state.jobs.values():
+        _check_job(state, job)
+    for pool in state.pools.values():
+        _check_pool(state, pool)
 
 
-def _check_batch(core: Core, batch: Batch) -> None:
-    assert 1 <= batch.size <= core.config.batch_size or not batch.shares, f"{batch.id}: {batch.size} items"
+def _check_batch(state: State, batch: Batch) -> None:
+    assert 1 <= batch.size <= state.config.batch_size or not batch.shares, f"{batch.id}: {batch.size} items"
     positions = [share.start + offset for share in batch.shares for offset in range(len(share.indexes))]
     assert len(set(positions)) == len(positions) <= batch.size, f"{batch.id}: a position twice"
     for share in batch.shares:
@@ -36,10 +33,10 @@ def _check_batch(core: Core, batch: Batch) -> None:
         assert unclaimed == (not batch.claimed_by), f"{batch.id}: claimed and waiting at once"
 
 
-def _check_job(core: Core, job: Job) -> None:
+def _check_job(state: State, job: Job) -> None:
     indexes = [*job.waiting, *job.alone]
     assert len(list(job.waiting)) == job.waiting.count, f"{job.id}: its ranges are miscounted"
-    for batch in core.batches.values():
+    for batch in state.batches.values():
         for share in batch.shares:
             if share.job is job:
                 indexes += [
@@ -48,16 +45,16 @@ def _check_job(core: Core, job: Job) -> None:
     assert len(set(indexes)) == len(indexes), f"{job.id}: an item in two places"
     assert len(indexes) == job.outstanding, f"{job.id}: {len(indexes)} items, {job.outstanding} outstanding"
     assert all(0 <= index < job.count for index in indexes), f"{job.id}: an index out of range"
-    assert job.outstanding or job.open or core.restoring, f"{job.id}: over, and still here"
-    assert 0 <= job.level <= core.config.last_level, f"{job.id}: level {job.level}"
-    assert job.spent < core.config.allotment(job.level) or job.urgent or not job.waiting.count, (
+    assert job.outstanding or job.open or state.restoring, f"{job.id}: over, and still here"
+    assert 0 <= job.level <= state.config.last_level, f"{job.id}: level {job.level}"
+    assert job.spent < state.config.allotment(job.level) or job.urgent or not job.waiting.count, (
         f"{job.id}: did not sink"
     )
-    _check_place(core, job)
+    _check_place(state, job)
 
 
-def _check_place(core: Core, job: Job) -> None:
-    pool, queue = core.pools[job.pool], job.queue
+def _check_place(state: State, job: Job) -> None:
+    pool, queue = state.pools[job.pool], job.queue
     if queue is None:
         assert job.waiting.count == 0, f"{job.id}: waits nowhere"
         assert not job.aged, f"{job.id}: aged nowhere"
@@ -74,12 +71,12 @@ def _check_place(core: Core, job: Job) -> None:
         assert (job.client, job.lane) in pool.last, f"{job.id}: its client is not at the last level"
 
 
-def _check_pool(core: Core, pool: Pool) -> None:
-    jobs = [job for job in core.jobs.values() if job.pool == pool.name]
+def _check_pool(state: State, pool: Pool) -> None:
+    jobs = [job for job in state.jobs.values() if job.pool == pool.name]
     _check_counts(pool, jobs)
     _check_shelves(pool)
     _check_clients(pool, jobs)
-    _check_credits(core, pool)
+    _check_credits(state, pool)
     for job in jobs:
         assert not job.alone or any(job in waiting for waiting in pool.alone), f"{job.id}: runs alone, and never"
 
@@ -141,8 +138,8 @@ def _check_queue(queue: JobQueue) -> None:
     assert not queue.exempt or queue.seat.level == 0, "exempt below level 0"
 
 
-def _check_credits(core: Core, pool: Pool) -> None:
-    batches = [batch for batch in core.batches.values() if batch.pool == pool.name]
+def _check_credits(state: State, pool: Pool) -> None:
+    batches = [batch for batch in state.batches.values() if batch.pool == pool.name]
     waiting = Counter((batch.lane, batch.level) for batch in batches if not batch.claimed_by)
     for lane, counts in pool.credits.queued.items():
         for level, count in enumerate(counts):

@@ -28,3 +28,11 @@ class Meter:
     def per_second(self, now_ms: float) -> float:
         """The rate, 1/s."""
         return self._faded * math.exp(min(0.0, self._at_ms - now_ms) / WINDOW_MS) * 1000.0 / WINDOW_MS
+
+
+def meter_of(meters: dict[tuple[str, int], Meter], key: tuple[str, int]) -> Meter:
+    """The meter of a (lane, level), new where there is none."""
+    meter = meters.get(key)
+    if meter is None:
+        meter = meters[key] = Meter()
+    return meter

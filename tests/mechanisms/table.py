@@ -251,7 +251,7 @@ TABLE: tuple[Mechanism, ...] = (
     Mechanism(
         POISON,
         "a suspect runs alone",
-        "scheduler/core/core.py",
+        "scheduler/core/batch_events.py",
         "            self._single_out(pool, batch, left.intersection(event.alone))\n"
         "            self._take_back(pool, batch, left.difference(event.alone), TraceKind.RETRIED",
         "            self._take_back(pool, batch, left, TraceKind.RETRIED",

@@ -7,23 +7,26 @@ from typing import Any
 
 import pytest
 
-from scheduler.core import core as core_module
-from scheduler.core import ranges
+from scheduler.core import batch_events, job_events, ranges, timers
+from scheduler.core.batch_events import BatchEvents
 from scheduler.core.batching import Batching
 from scheduler.core.config import CoreConfig
-from scheduler.core.core import Core
 from scheduler.core.cost import CostCurve
 from scheduler.core.credits import Credits
 from scheduler.core.events import BatchLost, JobExtended
+from scheduler.core.job_events import JobEvents
 from scheduler.core.jobs import Job
 from scheduler.core.least_served import LeastServed
 from scheduler.core.pool import Pool
+from scheduler.core.restart import Restart
 from scheduler.core.ring import Ring
+from scheduler.core.state import State
+from scheduler.core.timers import Timers
 from scheduler.core.virtual_time import VirtualTime
 from tests.simulation.battery import caught
 
-fill, lost = Batching._fill, Core._batch_lost
-extended = Core._job_extended
+fill, lost = Batching._fill, BatchEvents.lost
+extended = JobEvents.extended
 
 
 def _nothing(*_args: object, **_fields: object) -> None:
@@ -73,20 +76,20 @@ def _tail_first(self: Pool, job: Job, indexes: list[int]) -> None:
     self.place(job, again=True)
 
 
-def _forgetful(self: Core, job_id: str) -> None:
+def _forgetful(self: State, job_id: str) -> None:
     self._ended.clear()
 
 
-def _cancels_nothing(self: Core, job: Job) -> None:
+def _cancels_nothing(self: State, job: Job) -> None:
     self.jobs.pop(job.id, None)
 
 
-def _drops_the_rest(self: Core, pool: Pool, batch: Any, left: frozenset[int], *_more: object) -> None:
+def _drops_the_rest(self: BatchEvents, pool: Pool, batch: Any, left: frozenset[int], *_more: object) -> None:
     for share in batch.shares:
-        self._settle_items(share.job, sum(position in left for position in core_module._positions(share)))
+        self._state.settle_items(share.job, sum(position in left for position in batch_events._positions(share)))
 
 
-def _unsuspecting(self: Core, event: BatchLost) -> None:
+def _unsuspecting(self: BatchEvents, event: BatchLost) -> None:
     lost(self, BatchLost(event.batch_id, event.worker, event.left, failed=event.failed))
 
 
@@ -94,8 +97,8 @@ def _first_comer(self: LeastServed, lane: str) -> Job | None:
     return next((self.job_of(client, lane) for client in self.clients(lane)), None)
 
 
-def _extends_again(self: Core, event: JobExtended) -> None:
-    job = self.jobs.get(event.job_id)
+def _extends_again(self: JobEvents, event: JobExtended) -> None:
+    job = self._state.jobs.get(event.job_id)
     if job is not None:
         extended(self, JobExtended(event.job_id, job.count, event.count, []))
 
@@ -107,11 +110,11 @@ def _banks(self: Pool, job: Job, ranges: list[tuple[int, int]], *, level: int) -
     self.place(job, again=True)
 
 
-def _ends_while_open(self: Core, job: Job, items: int) -> None:
+def _ends_while_open(self: State, job: Job, items: int) -> None:
     if items and job.outstanding:
         job.outstanding -= items
         if not job.outstanding:
-            self._finish(job)
+            self.finish(job)
 
 
 FAULTS: dict[str, tuple[object, str, Callable[..., Any], str]] = {
@@ -134,24 +137,24 @@ FAULTS: dict[str, tuple[object, str, Callable[..., Any], str]] = {
     "idle time is banked": (VirtualTime, "_raise", _nothing, "idle time"),
     "filling at any price": (CostCurve, "affordable", lambda _self, _budget, most: most, "filling"),
     "no filling": (CostCurve, "affordable", lambda *_: 0, "filling"),
-    "no job ages": (Core, "_age", _nothing, "aging"),
-    "patience has no end": (core_module, "patience_ms", lambda *_: 1e12, "aging"),
+    "no job ages": (Timers, "_age", _nothing, "aging"),
+    "patience has no end": (timers, "patience_ms", lambda *_: 1e12, "aging"),
     "an aged job stays at level 0": (Batching, "go_home", _never_home, "one turn"),
     "what is handed back goes to the tail": (Pool, "put_back", _tail_first, "hand-back"),
     "the unused turn is lost": (Ring, "give_turn_back", _nothing, "hand-back"),
-    "what is handed back is dropped": (Core, "_take_back", _drops_the_rest, "every item served"),
-    "suspects are not singled out": (Core, "_batch_lost", _unsuspecting, "alone"),
-    "ended jobs are forgotten": (Core, "_remember_ended", _forgetful, "final is final"),
-    "a cancel leaves what waits": (Core, "_end", _cancels_nothing, "invariants"),
-    "deadlines pass": (Core, "_expire", _nothing, "deadline"),
-    "rejected images are scheduled": (core_module, "without", lambda count, _rejected: [(0, count)], "rejected"),
+    "what is handed back is dropped": (BatchEvents, "_take_back", _drops_the_rest, "every item served"),
+    "suspects are not singled out": (BatchEvents, "lost", _unsuspecting, "alone"),
+    "ended jobs are forgotten": (State, "remember_ended", _forgetful, "final is final"),
+    "a cancel leaves what waits": (State, "end", _cancels_nothing, "invariants"),
+    "deadlines pass": (State, "expire", _nothing, "deadline"),
+    "rejected images are scheduled": (job_events, "without", lambda count, _rejected: [(0, count)], "rejected"),
     "what comes back is counted wrong": (ranges.Ranges, "put_back", _nothing, "invariants"),
-    "an extension read twice is two": (Core, "_job_extended", _extends_again, "extension"),
-    "a growing job keeps its level": (Core, "_level_grown", lambda _self, job: job.level, "level of an open job"),
-    "an open job ends with what it has": (Core, "_settle_items", _ends_while_open, "open"),
-    "a close is not heard": (Core, "_job_closed", _nothing, "close"),
+    "an extension read twice is two": (JobEvents, "extended", _extends_again, "extension"),
+    "a growing job keeps its level": (JobEvents, "_level_grown", lambda _self, job: job.level, "level of an open job"),
+    "an open job ends with what it has": (State, "settle_items", _ends_while_open, "open"),
+    "a close is not heard": (JobEvents, "closed", _nothing, "close"),
     "idle while open is banked": (Pool, "extend", _banks, "idle while open"),
-    "restored batches are ignored": (Core, "_batch_restored", _nothing, "credits"),
+    "restored batches are ignored": (Restart, "batch", _nothing, "credits"),
 }
 
 

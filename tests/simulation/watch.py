@@ -92,7 +92,7 @@ class Watch:
 
     def __call__(self, event: CoreEvent, decisions: list[Decision]) -> None:
         """Check what the core said to ``event``."""
-        now_ms = self.core._now_ms
+        now_ms = self.core.now_ms
         self._note(event, now_ms)
         for decision in decisions:
             if isinstance(decision, DispatchBatch):
