@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 
 from gateway.crud.living import Living
 from gateway.crud.system import Counts, HistogramBody, QueueBody, Status, TotalsBody
+from gateway.crud.values_system import oldest_wait_ms
+from tenfold.store.values_store import ValuesStanding
 
 _LANE = ["lane", "level"]
 
@@ -27,6 +29,8 @@ class Standing:
     status: Status
     totals: TotalsBody
     workers: Sequence[Living]
+    open_jobs: int
+    values: ValuesStanding
 
 
 class _Fixed(Collector):
@@ -47,6 +51,8 @@ def system_registry(standing: Standing | None) -> CollectorRegistry:
             *_queue_families(status.queues),
             *_total_families(standing.totals),
             *_scheduler_families(status),
+            _gauge("tenfold_open_jobs", "Jobs that are open for more images.", standing.open_jobs),
+            *_values_families(standing.values),
             *_count_families(status.counts),
             _worker_family(standing.workers),
             _version_family(standing.workers),
@@ -91,6 +97,17 @@ def _scheduler_families(status: Status) -> list[Metric]:
         _gauge("tenfold_scheduler_up", "Whether a scheduler tells.", float(status.at_ms is not None)),
         _gauge("tenfold_active_jobs", "Jobs that are not final.", status.jobs or 0),
         _gauge("tenfold_drain_items_per_second", "Images done, lately.", status.drain_items_per_s or 0.0),
+    ]
+
+
+def _values_families(values: ValuesStanding) -> list[Metric]:
+    oldest_s = (oldest_wait_ms(values) or 0.0) / 1000
+    return [
+        _gauge("tenfold_values_stored", "Values that are stored.", values.stored),
+        _gauge("tenfold_values_to_come", "Values to be made whose moment has not come.", values.to_come),
+        _gauge("tenfold_values_queued", "Values that are due and not yet stored.", values.queued),
+        _gauge("tenfold_values_oldest_seconds", "For how long the first of these has been due.", oldest_s),
+        _gauge("tenfold_values_workers", "Living values workers.", len(values.workers)),
     ]
 
 

@@ -27,6 +27,8 @@ async def metrics(parts: Parts) -> Response:
             await read_status(parts.store),
             await show_totals(parts.store),
             await living_workers(parts.store, parts.lost_after_ms),
+            await parts.store.open_jobs(),
+            await parts.values.standing(parts.lost_after_ms),
         )
     except (RedisError, OSError):
         standing = None

@@ -57,6 +57,10 @@ class SystemReader(AsyncKeyspace):
             if name in at and at[name] >= now_ms - lost_after_ms
         ]
 
+    async def open_jobs(self) -> int:
+        """How many jobs are open for more images."""
+        return int(await self.client.zcard(self.keys.open_jobs))
+
     async def claims(self) -> dict[str, str]:
         """Batch id → worker of every batch that runs."""
         return {

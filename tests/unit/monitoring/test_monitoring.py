@@ -1,6 +1,9 @@
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 from prometheus_client import generate_latest
 
 from gateway.crud.gauges import Standing, system_registry
@@ -8,8 +11,10 @@ from gateway.crud.living import Living
 from gateway.crud.system import Counts, HistogramBody, PreemptedBody, QueueBody, Status, TotalsBody
 from gateway.metrics import Metrics
 from monitoring.draw_dashboard import FILE, dashboard, text
+from tenfold.store.values_store import ValuesStanding, ValuesWorkerView
 from tests.unit.scheduler.core.scene import worker_info
 
+ALERTS = Path(__file__).parents[3] / "monitoring" / "alerts.yml"
 HISTOGRAM = HistogramBody("net@640", 0, [1.0, 2.0], [1, 2, 2], 2.5)
 STATUS = Status(
     at_ms=1.0,
@@ -25,7 +30,8 @@ def exposed() -> str:
     """What /metrics shows of a busy system."""
     metrics = Metrics()
     metrics.count("GET", "/v1/jobs", 429, 0.1, "client_share")
-    standing = Standing(STATUS, TotalsBody(1, 2, 3, 4), [Living(worker_info("w"), 0.0)])
+    values = ValuesStanding(5000.0, 7, 3, 2, 3500.0, [ValuesWorkerView("v", None, None, 1.0, 4000.0)])
+    standing = Standing(STATUS, TotalsBody(1, 2, 3, 4), [Living(worker_info("w"), 0.0)], 6, values)
     return (generate_latest(metrics.registry) + generate_latest(system_registry(standing))).decode()
 
 
@@ -41,10 +47,41 @@ def test_what_the_scheduler_counted_is_exposed() -> None:
     assert 'tenfold_http_refusals_total{code="client_share"} 1.0' in shown
 
 
+def test_open_jobs_and_the_values_are_exposed() -> None:
+    """How many jobs stay open; what of the values is to come, due and since when, and who lives to store it."""
+    shown = exposed().splitlines()
+    told = {line.split()[0]: float(line.split()[1]) for line in shown if re.match("tenfold_(values|open)_", line)}
+    assert told == {
+        "tenfold_open_jobs": 6,
+        "tenfold_values_stored": 7,
+        "tenfold_values_to_come": 3,
+        "tenfold_values_queued": 2,
+        "tenfold_values_oldest_seconds": 1.5,
+        "tenfold_values_workers": 1,
+    }
+
+
+def test_names_keep_to_prometheus_conventions() -> None:
+    """As Prometheus' own tool sees them: units, suffixes, help texts; skipped where it is not installed."""
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("no promtool here: Debian has it in the package `prometheus`")
+    checked = subprocess.run([tool, "check", "metrics"], input=exposed(), capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_alerts_are_rules_that_prometheus_reads() -> None:
+    """Expressions, labels and texts; skipped where its tool is not installed."""
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("no promtool here: Debian has it in the package `prometheus`")
+    checked = subprocess.run([tool, "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_dashboard_and_alerts_ask_only_for_what_there_is() -> None:
     """Every metric that a panel or an alert names is one that /metrics shows."""
-    alerts = (Path(__file__).parents[3] / "monitoring" / "alerts.yml").read_text()
-    named = set(re.findall(r"\btenfold_\w+", text() + alerts))
+    named = set(re.findall(r"\btenfold_\w+", text() + ALERTS.read_text()))
     assert len(named) > 20
     assert named <= set(re.findall(r"^(tenfold_\w+)", exposed(), re.MULTILINE))
 
