@@ -26,6 +26,7 @@ from gateway.crud.pulling import Pull
 from gateway.crud.quotas import Quota, Quotas
 from gateway.crud.spool import Spool
 from gateway.crud.tar_reading import count, inflate, read_tar
+from gateway.crud.text_forms import TEXT_FORM, read_text_form
 from gateway.crud.uploads import Upload, UploadLimits
 from gateway.crud.zip_reading import read_zip
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
@@ -66,8 +67,13 @@ class Sent:
     may_open: bool = False
 
     @property
+    def media(self) -> str:
+        """What its content type says, without parameters."""
+        return self.content_type.partition(";")[0].strip().lower()
+
+    @property
     def bodiless(self) -> bool:
-        """Whether it seems to have no body at all."""
+        """Whether it seems to have no body at all; without a length and a type, what comes tells."""
         return self.length == 0 or (self.length is None and not self.content_type)
 
 
@@ -126,7 +132,7 @@ class Intake:
         fields = Fields(may_open=sent.may_open)
         for name, text in sent.query:
             fields.add(name, text)
-        media = NOTHING if fields.wishes().open and sent.bodiless else self.media_type(sent)
+        media = self.media_type(sent)
         if sent.idempotency_key is None:  # otherwise it may be a request that was taken before
             await self.quotas.check(sent.client)
         await self.catalog.check(fields.wishes())
@@ -163,9 +169,11 @@ class Intake:
         elif media in ARCHIVE_TYPES:
             pull = Pull(body)
             await self.unpack(upload, pull, kind_of(await pull.peek(HEAD_BYTES)) or "tar")
+        elif media == TEXT_FORM:
+            await read_text_form(body, fields)
         elif media == NOTHING:
             async for _ in body:
-                self.media_type(sent)  # something came, and nothing says what it is
+                raise self._unsupported(sent)  # something came, and nothing says what it is
         else:
             await self._read_raw(upload, body)
 
@@ -265,25 +273,31 @@ class Intake:
         return own, twin
 
     def media_type(self, sent: Sent) -> str:
-        """What kind of body ``sent`` has.
+        """What kind of body ``sent`` has; :data:`NOTHING` where it has none.
 
         Raises:
             UnsupportedMedia: one that is not taken.
             TooLarge: it says that it is too long.
         """
-        media = sent.content_type.partition(";")[0].strip().lower()
+        media = sent.media
         archives = ARCHIVE_TYPES if sent.archives else ()
-        if media not in {MEDIA_TYPE, *IMAGE_TYPES, *archives}:
-            also = f", or an archive as {', '.join(archives)}" if archives else ""
-            raise UnsupportedMedia(
-                f"the content type is {media[:64] or 'missing'!r}; allowed: {MEDIA_TYPE} with {FILES!r}, "
-                f"or one image as {', '.join(IMAGE_TYPES)}{also}"
-            )
+        # Nothing at all is a job without a file, whatever a client's library calls it; an image of no bytes is bad.
+        if sent.bodiless and media not in IMAGE_TYPES and media not in archives:
+            return NOTHING
+        if media not in {MEDIA_TYPE, TEXT_FORM, *IMAGE_TYPES, *archives}:
+            raise self._unsupported(sent)
         if sent.length is not None and media in IMAGE_TYPES and sent.length > self.limits.file_bytes_max:
             raise TooLarge(f"the file has more than {self.limits.file_bytes_max} bytes", code="file_too_large")
         if sent.length is not None and sent.length > self.body_bytes_max:
             raise self._body_too_large()
         return media
+
+    def _unsupported(self, sent: Sent) -> UnsupportedMedia:
+        also = f", or an archive as {', '.join(ARCHIVE_TYPES)}" if sent.archives else ""
+        return UnsupportedMedia(
+            f"the content type is {sent.media[:64] or 'missing'!r}; allowed: {MEDIA_TYPE} with {FILES!r}, "
+            f"or one image as {', '.join(IMAGE_TYPES)}{also}"
+        )
 
     def _body_too_large(self) -> TooLarge:
         return TooLarge(f"the body has more than {self.body_bytes_max} bytes", code="body_too_large")

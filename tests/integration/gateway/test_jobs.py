@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway import schemas
+from gateway.crud.text_forms import TEXT_FORM
 from tests.integration.gateway.gateway_world import World, image, wait_for
 
 
@@ -79,11 +80,34 @@ def test_a_job_of_bad_images_alone_fails_at_once(world: World) -> None:
     assert job["error"]["code"] == "all_images_failed"
 
 
-def test_a_job_without_an_image_is_refused(world: World) -> None:
-    """A form with fields alone is 422, an empty file input included."""
-    for files in ({"conf": (None, "0.5")}, {"files": ("", b"")}):
-        reply = world.http.post("/v1/jobs", files=files)
-        assert (reply.status_code, reply.json()["code"]) == (422, "no_images")
+@pytest.mark.parametrize("route", ["jobs", "detect"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"files": {"conf": (None, "0.5")}},
+        {"files": {"files": ("", b"")}},
+        {"data": {"conf": "0.5"}},
+        {"data": {"files": "a.jpg"}},
+        {"content": b""},
+        {"content": b"", "headers": {"content-type": "application/json"}},
+        {},
+    ],
+    ids=str,
+)
+def test_a_job_without_an_image_is_refused(world: World, route: str, given: dict[str, Any]) -> None:
+    """Whatever a client's library makes of a request without a file, it is 422: a form of any kind, or nothing."""
+    reply = world.http.post(f"/v1/{route}", **given)
+    assert (reply.status_code, reply.json()["code"]) == (422, "no_images")
+
+
+def test_a_form_without_files_is_held_to_the_fields(world: World) -> None:
+    """Its fields are checked as any others, and it is bounded."""
+    wrong = world.http.post("/v1/jobs", data={"conf": "2"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "conf")
+    garbled = world.http.post("/v1/jobs", content=b"conf=%ff", headers={"content-type": TEXT_FORM})
+    assert (garbled.status_code, garbled.json()["code"]) == (422, "invalid_field")
+    endless = world.http.post("/v1/jobs", data={"conf": "1" * 70_000})
+    assert (endless.status_code, endless.json()["code"]) == (413, "body_too_large")
 
 
 def test_jobs_are_listed_newest_first_in_pages(world: World) -> None:

@@ -64,9 +64,15 @@ def test_a_job_takes_images_until_it_is_closed(world: World) -> None:
 
 
 def test_a_job_may_be_opened_without_an_image(world: World) -> None:
-    """With no body at all, with a form of fields alone, and with options that count for every part."""
-    for given in ({}, {"files": {"open": (None, "1"), "imgsz": (None, "32")}}, {"content": b""}):
-        params = {} if "files" in given else {"open": "true"}
+    """With no body at all, with a form of fields alone, of either kind, and with options that count for every part."""
+    fields = {"open": "1", "imgsz": "32"}
+    for given in (
+        {},
+        {"files": {name: (None, text) for name, text in fields.items()}},
+        {"data": fields},
+        {"content": b""},
+    ):
+        params = {} if {"files", "data"} & set(given) else {"open": "true"}
         reply = world.http.post("/v1/jobs", params=params, **given)
         assert reply.status_code == 202, reply.text
         assert (reply.json()["state"], reply.json()["images"]["total"]) == ("queued", 0)
@@ -86,7 +92,7 @@ def test_an_empty_job_fails_when_it_is_closed(world: World) -> None:
 def test_what_opens_a_job_is_held_to_its_words(world: World) -> None:
     """`open` is 1 or 0, for jobs alone, and only a job that stays open may be without images."""
     assert world.http.post("/v1/jobs?open=yes").json()["field"] == "open"
-    assert world.http.post("/v1/jobs?open=0").status_code == 415
+    assert world.http.post("/v1/jobs?open=0").json()["code"] == "no_images"
     assert world.http.post("/v1/detect?open=1", files={"files": image()}).json()["code"] == "unknown_field"
     assert world.http.post("/v1/jobs?open=1", content=b"something", headers={}).status_code == 415
     chunks = httpx.post(f"{world.url}/v1/jobs?open=1", content=iter([b"some", b"thing"]))
@@ -128,11 +134,11 @@ def test_an_unknown_job_takes_nothing(world: World) -> None:
 
 
 def test_a_part_without_an_image_is_refused(world: World) -> None:
-    """Nothing to add is a mistake: 422 with a form, 415 with no body."""
+    """Nothing to add is a mistake, with a form and without any body."""
     job = open_job(world)
-    assert add(world, job).status_code == 415
-    reply = world.http.post(f"{job['links']['self']}/images", files={"files": ("", b"")})
-    assert reply.json()["code"] == "no_images"
+    for files in (None, {"files": ("", b"")}):
+        reply = world.http.post(f"{job['links']['self']}/images", files=files)
+        assert (reply.status_code, reply.json()["code"]) == (422, "no_images")
 
 
 def test_archives_and_raw_images_are_parts_too(world: World) -> None:
