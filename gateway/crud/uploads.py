@@ -104,8 +104,13 @@ class Upload:
         image = self._current
         if image.digest is not None:
             image.digest.update(data)
-        if image.error is None:
-            self._judge(image, data)
+        if image.size + len(data) > self.limits.file_bytes_max:
+            # Said before anything else that is wrong with it: what the rest of it is need not be looked at.
+            self._reject(
+                image, TooLarge(f"the file has more than {self.limits.file_bytes_max} bytes", code="file_too_large")
+            )
+        if image.error is None and image.head is not None:
+            self._judge(image, image.head, data)
         if image.error is None and self.kept:
             self._keep(image, data)
         image.size += len(data)
@@ -169,19 +174,11 @@ class Upload:
         assert self._image is not None, "begin_image comes first"
         return self._image
 
-    def _judge(self, image: _Image, data: bytes) -> None:
-        if image.size + len(data) > self.limits.file_bytes_max:
-            self._reject(
-                image,
-                TooLarge(f"the file has more than {self.limits.file_bytes_max} bytes", code="file_too_large"),
-            )
-            return
-        if image.head is None:
-            return
-        image.head += data
+    def _judge(self, image: _Image, head: bytearray, data: bytes) -> None:
+        head += data
         # Looked at again only when it has doubled, so that bytes one at a time cost their sender more than us.
-        if len(image.head) >= image.look_again_at:
-            image.look_again_at = 2 * len(image.head)
+        if len(head) >= image.look_again_at:
+            image.look_again_at = 2 * len(head)
             self._read_head(image, complete=False)
         self._give_up_head(image)
 

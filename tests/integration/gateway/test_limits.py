@@ -12,7 +12,7 @@ def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def test_files_bodies_and_jobs_are_bounded(world_with: Callable[..., World]) -> None:
-    """Beyond each limit is a 413 with its own code; within a job a large file is its own error."""
+    """Beyond each limit is a 413 with its own code; in a job a large file is its own error; size before content."""
     world = world_with(file_bytes_max=20_000, body_bytes_max=100_000, images_per_job_max=3)
     large, fine = image((100, 100), "BMP"), image()
     raw = world.http.post("/v1/detect", content=large, headers={"content-type": "image/bmp"})
@@ -21,6 +21,8 @@ def test_files_bodies_and_jobs_are_bounded(world_with: Callable[..., World]) -> 
     assert (chunked.status_code, chunked.json()["code"]) == (413, "file_too_large")
     single = world.http.post("/v1/detect", files=files(large))
     assert (single.status_code, single.json()["code"]) == (413, "file_too_large")
+    rubbish = world.http.post("/v1/detect", files=files(b"no image " * 5000))
+    assert (rubbish.status_code, rubbish.json()["code"]) == (413, "file_too_large")
     several = world.http.post("/v1/detect", files=files(fine, large))
     assert several.status_code == 200
     assert [one["error"] and one["error"]["code"] for one in several.json()["results"]] == [None, "file_too_large"]
