@@ -11,6 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 import msgspec
@@ -38,8 +39,10 @@ def key_digest(route: str, key: str) -> str:
 
 
 def fingerprint(wishes: Wishes, digests: Sequence[str]) -> str:
-    """What was asked for, in short: the fields and each file's digest, in order."""
-    return hashlib.sha256(msgspec.json.encode([wishes, list(digests)])).hexdigest()
+    """What was asked for, in short: the fields and each file's digest, in order. A default counts as said."""
+    # As a whole: the record's own codec leaves out what was left to the default, but not an equal value that was said.
+    asked = {**asdict(wishes), "options": msgspec.structs.asdict(wishes.options)}
+    return hashlib.sha256(msgspec.json.encode([asked, list(digests)])).hexdigest()
 
 
 async def twin_of(store: GatewayStore, key: str, job_id: str, held: Reservation, own: str) -> str:

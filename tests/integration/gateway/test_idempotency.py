@@ -42,6 +42,13 @@ def test_a_key_stands_for_one_request(world: World, images: list[bytes], fields:
     assert (reply.status_code, reply.json()["code"]) == (422, "idempotency_key_reused")
 
 
+def test_a_default_that_is_said_is_the_same_request(world: World) -> None:
+    """Fields are compared by what they mean, not by whether they were left to the default."""
+    first = post(world, "jobs", "defaults", image())
+    said = post(world, "jobs", "defaults", image(), conf="0.25", iou="0.70", max_detections="300", priority="normal")
+    assert (said.status_code, said.json().get("id")) == (202, first.json()["id"])
+
+
 def test_a_key_counts_for_its_route_alone(world: World) -> None:
     """The same key on another route is another key."""
     job = post(world, "jobs", "routes", image()).json()
