@@ -12,6 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from tenfold.store.line import LinedRedis
+
 # redis-py types each reply as a union over both decoding modes. Ours never decode; the union would need a cast a line.
 BytesRedis: TypeAlias = Any
 AsyncBytesRedis: TypeAlias = Any
@@ -21,6 +23,9 @@ BLOCK_S = 1.0
 
 SOCKET_TIMEOUT_S = 15.0
 """Well above every blocking read; redis-py's own default of 5 s is not."""
+
+ANSWER_S = 5.0
+"""How long a gateway waits for an answer."""
 
 _RETRIED = [RedisConnectionError, RedisTimeoutError]
 
@@ -36,14 +41,15 @@ def connect(url: str) -> BytesRedis:
 def connect_async(url: str, *, max_connections: int = 32) -> AsyncBytesRedis:
     """A client for the gateway: it fails fast, since a person waits for the answer.
 
-    Verbs beyond ``max_connections`` wait for their turn: a pool that does not wait refuses a crowd as if Redis were
-    gone, and a connection for each request would cost more than it saves. Where Redis is gone, the turns come quickly.
+    Short verbs share one line. What is long, and commands that are no verbs, take a connection each; beyond
+    ``max_connections`` they wait for their turn: a pool that does not wait refuses a crowd as if Redis were gone, and a
+    connection for each request would cost more than it saves. Where Redis is gone, the turns come quickly.
     """
     retry = redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.1, base=0.02), 1)
     pool = redis.asyncio.BlockingConnectionPool.from_url(
-        url, max_connections=max_connections, timeout=30, **_options(retry, 5.0)
+        url, max_connections=max_connections, timeout=30, **_options(retry, ANSWER_S)
     )
-    return redis.asyncio.Redis.from_pool(pool)
+    return LinedRedis.of(pool, ANSWER_S)
 
 
 def _options(retry: Any, timeout_s: float) -> Mapping[str, Any]:

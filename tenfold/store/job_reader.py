@@ -11,6 +11,7 @@ from tenfold.contract.codec import decode
 from tenfold.contract.records import ItemMeta, ItemResult
 from tenfold.contract.states import JobState
 from tenfold.store.keyspace import AsyncKeyspace
+from tenfold.store.scripts import call_async
 from tenfold.store.views import JOB_FIELDS, JobView
 
 PAGE_SCAN_MAX = 2_000
@@ -77,10 +78,12 @@ class JobReader(AsyncKeyspace):
 
     async def outcome(self, job_id: str, indexes: Sequence[int]) -> tuple[JobView | None, list[ItemResult | None]]:
         """The job as it stands and the results of these images, of one moment and in one round trip."""
-        pipe = self.client.pipeline()
-        pipe.hmget(self.keys.job(job_id), list(JOB_FIELDS))
-        pipe.hmget(self.keys.results(job_id), [str(index) for index in indexes])
-        fields, raw = await pipe.execute()
+        fields, raw = await call_async(
+            self.client,
+            "outcome",
+            [self.keys.job(job_id), self.keys.results(job_id)],
+            [len(JOB_FIELDS), *JOB_FIELDS, *indexes],
+        )
         return JobView.of(fields), [None if value is None else decode(value, ItemResult) for value in raw]
 
     async def committed(self, job_id: str, start: int, count: int) -> list[int]:
