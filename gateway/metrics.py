@@ -38,7 +38,12 @@ class Metrics:
         put(
             self,
             "refusals",
-            Counter("tenfold_http_refusals", "Problem answers by their code.", ["code"], registry=self.registry),
+            Counter(
+                "tenfold_http_refusals",
+                "Problem answers by their code; of these, 429 and 503 are for want of room.",
+                ["code", "status"],
+                registry=self.registry,
+            ),
         )
 
     def count(self, method: str, route: str, status: int, took_s: float, code: str) -> None:
@@ -46,4 +51,4 @@ class Metrics:
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(took_s)
         if code:
-            self.refusals.labels(code).inc()
+            self.refusals.labels(code, str(status)).inc()

@@ -109,6 +109,7 @@ class Leading:
         now_ms = self._clock.now_ms()
         snapshot = self._store.snapshot(now_ms - self._reaper.lease_ms)
         self._read = snapshot.last_event
+        self._tally.meet(worker.name for worker in snapshot.workers)
         self._carrier.carry_out(self._token, self._decide(restored(snapshot), now_ms))
         self._values.wake()
         log.info(

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from scheduler.core.decisions import Decision, DispatchBatch, ExpireJob, Trace, TraceKind
-from scheduler.core.events import BatchClaimed, BatchEnded, BatchLost, CoreEvent, EndReason
+from scheduler.core.events import (
+    BatchClaimed,
+    BatchEnded,
+    BatchLost,
+    CoreEvent,
+    EndReason,
+    WorkerJoined,
+    WorkerLeft,
+)
 from scheduler.core.jobs import Batch, Share
 
 WAIT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -61,6 +69,12 @@ class Tally:
         self._waited: dict[Place, Histogram] = {}
         self._served: dict[Place, Histogram] = {}
         self._filled: dict[Place, Histogram] = {}
+        self._workers: set[str] = set()
+        self._joined = 0
+
+    def meet(self, workers: Iterable[str]) -> None:
+        """Know the workers that live already: they did not join under this leadership."""
+        self._workers.update(workers)
 
     def note(self, events: Iterable[CoreEvent], batches: Mapping[str, Batch], now_ms: float) -> None:
         """Count ``events``; ``batches`` are those that live before the core hears of them."""
@@ -69,6 +83,12 @@ class Tally:
                 batch = batches.get(event.batch_id)
                 if batch is not None:
                     self._of_batch(event, batch, now_ms)
+            elif isinstance(event, WorkerJoined):
+                # One that announces itself again, as after a reload of its model, is no new one.
+                self._joined += event.worker.name not in self._workers
+                self._workers.add(event.worker.name)
+            elif isinstance(event, WorkerLeft):
+                self._workers.discard(event.name)
 
     def note_decided(self, decisions: Iterable[Decision]) -> None:
         """Count what the core decided."""
@@ -89,6 +109,7 @@ class Tally:
         """What is published."""
         names = [*(str(kind) for kind in _TURNS), "expired", "lost"]
         return {
+            "joined": self._joined,
             "turns": {name: self._turns[name] for name in names},
             "preempted": [{"lane": lane, "level": level, "count": n} for (lane, level), n in self._preempted.items()],
             "wait_s": _told(self._waited),

@@ -126,6 +126,7 @@ def _count_families(counts: Counts) -> list[Metric]:
         _counter("tenfold_held_down_jobs", "Jobs told that their client is ahead.", turns.get("held_down", 0)),
         _counter("tenfold_expired_jobs", "Jobs whose deadline passed.", turns.get("expired", 0)),
         _counter("tenfold_lost_batches", "Batches whose worker was lost.", turns.get("lost", 0)),
+        _counter("tenfold_workers_joined", "Workers that came: one that was started again is another.", counts.joined),
         _histogram(
             "tenfold_item_wait_seconds", "From a job's entry to its image's claim, by the job's level.", counts.wait_s
         ),

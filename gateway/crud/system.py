@@ -72,13 +72,17 @@ class PreemptedBody(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What the leader counted since it leads; ``turns`` are by what the scheduler did with a job."""
+    """What the leader counted since it leads; ``turns`` are by what the scheduler did with a job.
+
+    ``joined`` counts the workers that came since then: one that was started again is another one.
+    """
 
     turns: dict[str, int] = {}
     preempted: list[PreemptedBody] = []
     wait_s: list[HistogramBody] = []
     service_s: list[HistogramBody] = []
     fill_items: list[HistogramBody] = []
+    joined: int = 0
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -91,12 +91,16 @@ class Backend:
         store.join(info, [model])
         store.beat(info, [])
 
+    def live(self) -> None:
+        """Lead on, as a scheduler does again and again."""
+        self.scheduler.lead(self.token)
+
     def run(self) -> None:
         self.announce()
         last = b"0-0"
         events = EventReader(self.client, KEYS.events)
         while not self.stopping:
-            self.scheduler.lead(self.token)
+            self.live()
             for place, event in events.read(last, 50):
                 last = place
                 if isinstance(event, JobSubmitted):
@@ -110,7 +114,7 @@ class Backend:
         indexes = [i for i in added if i not in set(rejected)]
         for start in range(0, len(indexes), 10):
             while not self.let.wait(0.05):
-                self.scheduler.lead(self.token)
+                self.live()
                 if self.stopping:
                     return
             self._batch(job, indexes[start : start + 10])

@@ -48,7 +48,7 @@ def test_metrics_count_requests_by_route_and_show_the_queues(world: World) -> No
     world.backend.scheduler.publish({"at_ms": 0, "queues": [queue]}, {})
     text = world.http.get("/metrics").text
     assert 'tenfold_http_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"}' in text
-    assert 'tenfold_http_refusals_total{code="job_not_found"}' in text
+    assert 'tenfold_http_refusals_total{code="job_not_found",status="404"}' in text
     assert 'tenfold_queue_items{lane="toy@64",level="1"} 3.0' in text
     assert 'tenfold_queue_oldest_seconds{lane="toy@64",level="1"} 1.5' in text
     assert 'tenfold_workers{device="cpu"} 1.0' in text

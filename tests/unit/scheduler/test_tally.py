@@ -15,6 +15,7 @@ from scheduler.core.events import (
     JobSubmitted,
     TimePassed,
     WorkerJoined,
+    WorkerLeft,
 )
 from scheduler.history import EVERY_MS, KEPT, History, quantile, restored_history
 from scheduler.status import Status
@@ -111,6 +112,17 @@ def test_only_a_batch_that_a_worker_held_counts_as_lost(worker: str, lost: int) 
     batch = told.first_batch(3)
     told.tell(BatchLost(batch, worker, left=[0, 1, 2]))
     assert told.counted("turns")["lost"] == lost
+
+
+def test_a_worker_that_comes_counts_once() -> None:
+    """Neither one that was there before, nor one that announces another version of its model, joins anew."""
+    told = Told()
+    told.tally.meet(["earlier"])
+    for name in ("earlier", "w-1", "w-1"):
+        told.tell(WorkerJoined(worker_info(name)))
+    assert told.counted("joined") == 1
+    told.tell(WorkerLeft("w-1"), WorkerJoined(worker_info("w-2")))
+    assert told.counted("joined") == 2
 
 
 def test_a_histogram_cumulates() -> None:
