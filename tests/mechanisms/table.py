@@ -423,9 +423,17 @@ TABLE: tuple[Mechanism, ...] = (
         BOUNDED,
         "bytes of results",
         "tenfold/store/caretaker.py",
-        "            pipe.unlink(self.keys.results(job_id))\n",
+        "                pipe.unlink(self.keys.results(job_id))\n",
         "",
         f"{CARETAKER}::test_results_go_oldest_job_first_beyond_the_bound",
+    ),
+    Mechanism(
+        BOUNDED,
+        "bytes of results, behind jobs without any",
+        "tenfold/store/caretaker.py",
+        'pipe.zadd(self.keys.emptied, {f"{job_id} {client} 0": score})',
+        'pipe.zadd(self.keys.finished, {f"{job_id} {client} 0": score})',
+        f"{CARETAKER}::test_jobs_without_results_do_not_shield_the_others",
     ),
     Mechanism(
         HOSTILE,
