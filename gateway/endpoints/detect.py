@@ -57,9 +57,10 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
         view, first = await _wait(request, parts, arrival, watcher, preference.wait_s)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
     headers |= quota.headers if quota else {}
-    body = await jobs.body(view)
     if view.state not in FINAL_JOB_STATES:
+        body = await jobs.body(await jobs.promised(job_id, caller))
         return json_reply(body, 202, {**headers, "Location": body.links.self_})
+    body = await jobs.body(view)
     error = sole_error(view, first) if view.total == 1 else None
     if error is not None:
         raise error

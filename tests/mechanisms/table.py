@@ -152,6 +152,22 @@ TABLE: tuple[Mechanism, ...] = (
         f"{VERBS}::test_a_strict_submission_waits_for_the_disk",
     ),
     Mechanism(
+        NOTHING_LOST,
+        "an accepted job waits until Redis has written it",
+        "gateway/crud/jobs.py",
+        "        await until_written(self.store.client)\n",
+        "",
+        "tests/integration/gateway/test_redis_crash.py::test_a_job_that_is_not_waited_for_outlives_a_crash",
+    ),
+    Mechanism(
+        NOTHING_LOST,
+        "an accepted run of values waits until Redis has written it",
+        "gateway/crud/values.py",
+        "        await until_written(self.store.client)\n",
+        "",
+        "tests/integration/gateway/test_redis_crash.py::test_an_accepted_run_of_values_outlives_a_crash",
+    ),
+    Mechanism(
         ONE_SCHEDULER,
         "token of dispatch",
         LUA + "record_batch.lua",
