@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 
 from redis.exceptions import RedisError
 
@@ -22,11 +23,13 @@ log = logging.getLogger(__name__)
 Peek = Callable[[], BatchRecord | None]
 Blobs = Callable[[Iterable[tuple[str, int]]], Sequence[bytes | None]]
 Decode = Callable[[BatchRecord, Mapping[int, bytes | None]], Decoding]
-"""Begins to decode the images of a batch, by their positions in it."""
+"""Begins to decode the images of a batch, by their positions in it, as far as cores are idle."""
 
 HITS_LEAST = 0.5
 """Below this part of right guesses, guessing costs more than it brings."""
 TRIAL_EVERY = 16
+PAUSES_S = (0.004, 0.008, 0.016, 0.032)
+"""Between looks at empty queues: only when the scheduler hears of this claim does it dispatch another batch."""
 _SMOOTHING = 0.1
 
 
@@ -45,17 +48,20 @@ class Ahead:
         self._decode = decode
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._guess: Future[_Guess | None] | None = None
+        self._claimed = Event()
         self._hits = 1.0
         self._chances = 0
 
-    def look(self) -> None:
-        """Begin to guess, now that a batch computes."""
+    def look(self, lasts_s: float = 0.0) -> None:
+        """Begin to guess, now that a batch computes, for ``lasts_s`` or so."""
         self._chances += 1
         if self._guess is None and (self._hits >= HITS_LEAST or self._chances % TRIAL_EVERY == 0):
-            self._guess = self._thread.submit(self._look)
+            self._claimed = Event()
+            self._guess = self._thread.submit(self._look, lasts_s, self._claimed)
 
     def take(self, batch_id: str) -> Decoding | None:
         """What was decoded of the batch that was claimed, or None where the guess was another or none."""
+        self._claimed.set()
         guess = self._guess.result() if self._guess is not None else None
         self._guess = None
         if guess is None:
@@ -63,12 +69,14 @@ class Ahead:
         right = guess.batch_id == batch_id
         self._hits += _SMOOTHING * (right - self._hits)
         if right:
+            guess.decoding.hurry()
             return guess.decoding
         guess.decoding.drop()
         return None
 
     def forget(self) -> None:
         """Drop the guess: it was decoded for a detector that is no longer there."""
+        self._claimed.set()
         guess, self._guess = self._guess, None
         if guess is not None:
             guess.add_done_callback(_drop)
@@ -77,9 +85,9 @@ class Ahead:
         """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _look(self) -> _Guess | None:
+    def _look(self, lasts_s: float, claimed: Event) -> _Guess | None:
         try:
-            batch = self._peek()
+            batch = self._head(lasts_s, claimed)
             if batch is None:
                 return None
             images = dict(enumerate(self._blobs(batch.items)))
@@ -87,6 +95,14 @@ class Ahead:
             log.debug("no look ahead: %s", error)
             return None
         return _Guess(batch.id, self._decode(batch, images))
+
+    def _head(self, lasts_s: float, claimed: Event) -> BatchRecord | None:
+        for pause_s in PAUSES_S:
+            batch = self._peek()
+            lasts_s -= pause_s
+            if batch is not None or lasts_s < 0 or claimed.wait(pause_s):
+                return batch
+        return self._peek()
 
 
 def _drop(guess: Future[_Guess | None]) -> None:

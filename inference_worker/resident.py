@@ -10,7 +10,8 @@ import msgspec
 import torch
 
 from inference_worker.detecting import CarefulDetector
-from models.detector import DetectOptions, Detector
+from models.cores import IdleListener
+from models.detector import DetectOptions, Detector, TellsIdleCores
 from models.registry import load
 from tenfold.contract.records import ModelInfo
 
@@ -61,6 +62,16 @@ class Resident:
     def lanes(self) -> list[str]:
         """The lanes that it serves, the default size's first."""
         return self.info.lanes
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Images of a next batch can be decoded beside it: it leaves cores to others, or tells which it leaves."""
+        return self.spares_cores or isinstance(self.detector, TellsIdleCores)
+
+    def tell_idle_cores(self, listener: IdleListener) -> None:
+        """Have ``listener`` told which cores the detector leaves idle while it computes, where it can tell."""
+        if not self.spares_cores and isinstance(self.detector, TellsIdleCores):
+            self.detector.tell_idle_cores(listener)
 
     def limited_to(self, sizes: Collection[int]) -> Resident:
         """The same, announcing those of its sizes alone, in its own order."""

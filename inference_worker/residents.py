@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from inference_worker.resident import Resident
 from tenfold.contract.records import ModelInfo, ServedModel
@@ -48,6 +48,10 @@ class Residents:
         assert resident.info.name in self._by_name, "only what is served can be swapped"
         self._by_name = {**self._by_name, resident.info.name: resident}
 
+    def __iter__(self) -> Iterator[Resident]:
+        """The models, in the order in which they were asked for."""
+        return iter(self._by_name.values())
+
     @property
     def names(self) -> list[str]:
         """The models' names, in the order in which they were asked for."""
@@ -56,7 +60,7 @@ class Residents:
     @property
     def infos(self) -> list[ModelInfo]:
         """What the models announce."""
-        return [resident.info for resident in self._by_name.values()]
+        return [resident.info for resident in self]
 
     @property
     def served(self) -> list[ServedModel]:
@@ -66,4 +70,4 @@ class Residents:
     @property
     def lanes(self) -> list[str]:
         """The lanes of all models."""
-        return [lane for resident in self._by_name.values() for lane in resident.lanes]
+        return [lane for resident in self for lane in resident.lanes]

@@ -65,7 +65,7 @@ class BatchRunner:
         residents: the models that it holds.
         blobs: where images come from.
         stopping: whether the worker was told to stop; asked between pieces.
-        ahead: guesses the next batch while a model computes that leaves the processor free; None where none does.
+        ahead: guesses the next batch while a model computes that leaves cores idle; None where none does.
     """
 
     def __init__(
@@ -85,6 +85,8 @@ class BatchRunner:
         self._ahead = ahead
         self._curves: defaultdict[str, CostCurve] = defaultdict(CostCurve)
         self._policy = PiecePolicy()
+        for resident in residents:
+            resident.tell_idle_cores(decoders.idle)
 
     def curve(self, lane: str) -> CostCurve:
         """The cost curve of ``lane``."""
@@ -98,6 +100,7 @@ class BatchRunner:
     def swap(self, resident: Resident) -> None:
         """Hold ``resident`` in place of the one of its name, between two batches; its cost is learned anew."""
         self._residents.swap(resident)
+        resident.tell_idle_cores(self._decoders.idle)
         for lane in resident.lanes:
             self._curves.pop(lane, None)
         if self._ahead is not None:
@@ -173,9 +176,12 @@ class BatchRunner:
         # A decoder that dies of the next batch would count against this one: never where that might convict an image.
         if run.claim.marked:
             return
-        long_enough = self._curves[run.batch.lane].cost_ms(images) >= AHEAD_LEAST_MS
-        if self._ahead is not None and run.resident.spares_cores and long_enough:
-            self._ahead.look()
+        resident = run.resident
+        # Beside a lone image on a CPU a look would find nothing and cost it time.
+        worth_it = resident.spares_cores or (resident.looks_ahead and run.claim.in_turn)
+        cost_ms = self._curves[run.batch.lane].cost_ms(images)
+        if self._ahead is not None and worth_it and cost_ms >= AHEAD_LEAST_MS:
+            self._ahead.look(cost_ms / 1000)
 
     def _note(self, run: _Run, position: int, decoded: Decoded, found: Found | None, inference_ms: float) -> None:
         job_id, index = run.batch.items[position]

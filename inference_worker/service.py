@@ -118,13 +118,13 @@ def _leave(worker: InferenceWorker) -> None:
 
 
 def _ahead(store: WorkerStore, residents: Residents, decoders: Decoders) -> Ahead | None:
-    """Looks ahead where a model leaves the cores to the decoders; on a CPU the others need every core themselves."""
-    if not any(residents.of(name).spares_cores for name in residents.names):
+    """Looks ahead where a model leaves cores to the decoders, or tells when it does; the others need every core."""
+    if not any(resident.looks_ahead for resident in residents):
         return None
     return Ahead(
         store.peek,
         store.blobs,
-        lambda batch, images: decoders.start(images, residents.of(batch.model).detector, batch.size),
+        lambda batch, images: decoders.park(images, residents.of(batch.model).detector, batch.size),
     )
 
 

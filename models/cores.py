@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import TypeVar
 
 import torch
@@ -25,12 +25,23 @@ SHARING_MIN = 3
 T = TypeVar("T")
 
 
+IdleListener = Callable[[int], None]
+"""Told how many cores nothing is computed on, whenever that changes; from any thread, and not to be kept waiting."""
+
+
 class Cores:
-    """As many threads as torch computes with, each with one core for itself. Used from the main thread only."""
+    """As many threads as torch computes with, each with one core for itself. Used from the main thread only.
+
+    Attributes:
+        listener: told of each core that falls idle, since parts never end together.
+    """
 
     def __init__(self) -> None:
+        self.listener: IdleListener = _nobody
         self._threads = 0
         self._pool: ThreadPoolExecutor | None = None
+        self._lock = Lock()
+        self._idle = 0
 
     def parts(self, images: int) -> list[slice]:
         """How to cut a batch of ``images``; one part where cutting would not pay."""
@@ -45,13 +56,31 @@ class Cores:
         """``compute`` of each part, in order. Raises what a part raised, when all of them have ended."""
         threads = torch.get_num_threads()
         if threads == 1 or (len(parts) == 1 and threads >= SHARING_MIN):
-            return [compute(part) for part in parts]
+            self._tell(0)
+            try:
+                return [compute(part) for part in parts]
+            finally:
+                self._tell(threads)
         pool = self._started(threads)
-        running = [pool.submit(compute, part) for part in parts]
+        self._tell(threads - len(parts))
+        running = [pool.submit(self._run_part, compute, part) for part in parts]
         errors = [error for error in (future.exception() for future in running) if error is not None]
         if errors:
             raise errors[0]
         return [future.result() for future in running]
+
+    def _run_part(self, compute: Callable[[slice], T], part: slice) -> T:
+        try:
+            return compute(part)
+        finally:
+            with self._lock:
+                self._idle += 1
+                self.listener(self._idle)
+
+    def _tell(self, idle: int) -> None:
+        with self._lock:
+            self._idle = idle
+            self.listener(idle)
 
     def _started(self, threads: int) -> ThreadPoolExecutor:
         if self._pool is None or self._threads != threads:
@@ -65,6 +94,10 @@ class Cores:
             # Part of what they set is the whole process's.
             torch.set_num_threads(threads)
         return self._pool
+
+
+def _nobody(_idle: int) -> None:
+    pass
 
 
 def _settle(all_up: Barrier) -> None:

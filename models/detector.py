@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from models.cores import IdleListener
 from models.letterbox import Letterbox
 
 SIZES_MAX = 6
@@ -120,4 +121,15 @@ class Detector(Protocol):
 
         Called from the process's main thread only (a second thread would halve torch's speed). Raises ValueError where
         lengths or sizes differ, and whatever the device raises.
+        """
+
+
+@runtime_checkable
+class TellsIdleCores(Protocol):
+    """A detector that knows when it leaves cores idle that it will want again soon."""
+
+    def tell_idle_cores(self, listener: IdleListener) -> None:
+        """From now on tell ``listener`` how many cores nothing is computed on, whenever that changes; from any thread.
+
+        ``listener`` must return at once: what is computed waits for it.
         """

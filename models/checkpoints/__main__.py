@@ -55,10 +55,7 @@ def _shown(value: Any) -> str:
 
 
 def _sizes(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: whole numbers with commas between them") from None
+    return [int(part) for part in text.split(",")]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.boxes import select
-from models.cores import Cores
+from models.cores import Cores, IdleListener
 from models.detector import Detections, DetectOptions, ModelSpec, Prepared
 from models.letterbox import Letterbox, fit
 from models.predictor import Predictor
@@ -39,6 +39,10 @@ class YoloDetector:
         self._cores = Cores()
         fused = network.fuse().requires_grad_(False)
         self.network = fused.to(device, self.dtype).to(memory_format=torch.channels_last)
+
+    def tell_idle_cores(self, listener: IdleListener) -> None:
+        """See :class:`~models.detector.TellsIdleCores`."""
+        self._cores.listener = listener
 
     def prepare(self, image: Tensor, size: int) -> Prepared:
         """See :meth:`Detector.prepare <models.detector.Detector.prepare>`."""

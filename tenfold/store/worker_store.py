@@ -37,12 +37,14 @@ class Claim:
         dropped: positions that were canceled or expired and must not run.
         place: which of the worker's levels it came from, 0 the first.
         marked: a job of it has lost a worker already; the next loss must be its own, and no other batch's.
+        in_turn: it waited when the batch before it ended, so others probably wait as well.
     """
 
     batch: BatchRecord
     dropped: frozenset[int]
     place: int
     marked: bool = False
+    in_turn: bool = False
 
     @property
     def positions(self) -> list[int]:
@@ -175,7 +177,7 @@ class WorkerStore:
             self.client, self._committing(event, results, took_s), self._claiming(computing)
         )
         # A refused claim is none: the next try says why.
-        claim = None if isinstance(claimed, Exception) else _claim_of(claimed)
+        claim = None if isinstance(claimed, Exception) else _claim_of(claimed, in_turn=True)
         if isinstance(committed, Exception):
             raise CommitRefused(claim) from committed
         return int(committed) >= 0, claim
@@ -239,12 +241,12 @@ class WorkerStore:
         return "" if self.injected_now_ms is None else str(self.injected_now_ms)
 
 
-def _claim_of(reply: Any) -> Claim | None:
+def _claim_of(reply: Any, *, in_turn: bool = False) -> Claim | None:
     if reply is None:
         return None
     _, record, dropped, place, marked = reply
     positions = frozenset(int(part) for part in dropped.split(b",") if part)
-    return Claim(decode(record, BatchRecord), positions, int(place), bool(marked))
+    return Claim(decode(record, BatchRecord), positions, int(place), bool(marked), in_turn)
 
 
 def iso_now() -> str:

@@ -12,6 +12,7 @@ from inference_worker.residents import Residents
 from inference_worker.runner import BatchRunner
 from inference_worker.stopping import StopFlag
 from inference_worker.worker import InferenceWorker
+from models.detector import TellsIdleCores
 from tenfold.contract.records import POOL, WorkerInfo
 from tests.integration.inference_worker.dispatching import Desk
 from tests.unit.inference_worker.toy import SIZE, Toy
@@ -35,7 +36,8 @@ class Colleague:
 
     def __post_init__(self) -> None:
         self.stop = StopFlag()
-        self.residents = Residents([Resident.of(self.toy, spares_cores=self.ahead is not None)])
+        spares_cores = self.ahead is not None and not isinstance(self.toy, TellsIdleCores)
+        self.residents = Residents([Resident.of(self.toy, spares_cores=spares_cores)])
         self.store = self.desk.store(self.name, self.levels, self.lease_ms)
         lanes = [self.desk.lane]
         info = WorkerInfo(self.name, POOL, lanes, list(self.levels), self.residents.served, "cpu", "here", 1, 0.0)

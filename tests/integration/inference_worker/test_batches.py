@@ -1,16 +1,20 @@
 """What becomes of batches that a worker takes."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from torch import Tensor
+
 from inference_worker.ahead import Ahead
 from inference_worker.decoders import Decoding
+from models.detector import Prepared
 from tenfold.contract.events import BatchClaimed, BatchEnded, BatchLost, EndReason
 from tenfold.contract.records import DetectOptions
 from tests.integration.inference_worker.colleague import Colleague
 from tests.integration.inference_worker.dispatching import Desk
-from tests.unit.inference_worker.toy import POISON, picture
+from tests.unit.inference_worker.toy import POISON, Toy, picture
 
 Hire = Callable[..., Colleague]
 
@@ -307,5 +311,52 @@ def test_no_look_ahead_beside_a_job_that_lost_a_worker(desk: Desk, hire: Hire) -
     desk.dispatch(("b", 0))
     worker.work()
     assert ahead.take("none") is None
-    assert len(looked) == 1
+    assert looked
     ahead.close()
+
+
+class Frugal(Toy):
+    """Computes on a core that it tells of; ``fitted`` counts the images that were decoded for it."""
+
+    fitted: int = 0
+
+    def tell_idle_cores(self, listener: Callable[[int], None]) -> None:
+        self.tell = listener
+
+    def prepare(self, image: Tensor, size: int) -> Prepared:
+        self.fitted += 1
+        return super().prepare(image, size)
+
+
+def test_on_a_cpu_the_next_batch_is_decoded_on_cores_that_fall_idle(desk: Desk, hire: Hire) -> None:
+    """Beside a batch that followed another the next is decoded once a core falls idle; a first batch looks for none."""
+    toy = Frugal()
+    store = desk.store("w1")
+    ahead = Ahead(store.peek, store.blobs, lambda batch, images: worker.decoders.park(images, toy, batch.size))
+    worker = hire(toy=toy, ahead=ahead)
+    for images in (1, 10):
+        worker.runner.curve(desk.lane).record(images, images * 10.0)
+
+    def compute(run: int) -> None:
+        if run == 1:
+            assert ahead.take("none") is None
+            toy.tell(0)
+        if run == 2:
+            until(lambda: worker.decoders.parked)
+            assert toy.fitted == 2
+            toy.tell(1)
+            until(lambda: toy.fitted == 3)
+
+    toy.before = compute
+    desk.submit("a", [picture()] * 3)
+    desk.dispatch_job("a", batch_size=1)
+    assert worker.work() == 3
+    assert sorted(desk.results("a")) == [0, 1, 2]
+    ahead.close()
+
+
+def until(condition: Callable[[], object]) -> None:
+    give_up_at = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.001)

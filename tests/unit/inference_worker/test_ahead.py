@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -24,11 +25,16 @@ class Queue:
     waiting: list[str] = field(default_factory=list)
     looks: int = 0
     away: bool = False
+    dispatched_at_look: int = 0
+    found: Event = field(default_factory=Event)
 
     def peek(self) -> BatchRecord | None:
         self.looks += 1
         if self.away:
             raise RedisConnectionError("away")
+        if self.looks == self.dispatched_at_look:
+            self.waiting.append("late")
+            self.found.set()
         return batch(self.waiting[0]) if self.waiting else None
 
     def blobs(self, items: Iterable[tuple[str, int]]) -> Sequence[bytes]:
@@ -87,6 +93,15 @@ def test_nothing_to_guess(ahead: Ahead, queue: Queue) -> None:
     queue.away = True
     ahead.look()
     assert ahead.take("b1") is None
+
+
+def test_looks_again_where_nothing_waits_yet(ahead: Ahead, queue: Queue) -> None:
+    """The next batch is often dispatched a moment after this one began: an empty queue is looked at again."""
+    queue.dispatched_at_look = 3
+    ahead.look(1.0)
+    queue.found.wait(5)
+    assert ahead.take("late") is not None
+    assert queue.looks == 3
 
 
 def test_looks_once_a_batch(ahead: Ahead, queue: Queue) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference_worker.decoders import Decoders, _groups
+from inference_worker.decoders import TASK_BYTES, Decoders, _groups
 from models.detector import Prepared
 from tests.unit.inference_worker.toy import SIZE, Toy, picture
 
@@ -56,6 +56,28 @@ def test_a_model_that_refuses() -> None:
     assert done.error.code == "model_error"
     assert "no such picture" in done.error.message
     assert (done.width, done.height) == (32, 24)
+
+
+def test_parked_images_wait_for_idle_cores(decoders: Decoders) -> None:
+    """What is parked is decoded by as many threads as cores are idle, and none of it before one is."""
+    decoders.idle(0)
+    parked = decoders.park({place: picture() + bytes(TASK_BYTES) for place in range(6)}, Toy(), SIZE)
+    assert decoders.parked == 6
+    decoders.idle(1)
+    assert [parked.image(place).width for place in range(6)] == [32] * 6
+    assert decoders.parked == 0
+
+
+def test_parked_images_can_be_hurried(decoders: Decoders) -> None:
+    """A batch that is claimed has its images decoded whatever is computed; others go on waiting."""
+    decoders.idle(0)
+    other = decoders.park({0: picture()}, Toy(), SIZE)
+    claimed = decoders.park({0: picture(), 1: picture()}, Toy(), SIZE)
+    claimed.hurry()
+    assert [claimed.image(place).width for place in (0, 1)] == [32, 32]
+    assert decoders.parked == 1
+    other.drop()
+    assert decoders.parked == 0
 
 
 def test_torch_is_single_threaded_in_there() -> None:

@@ -50,6 +50,25 @@ def test_parts_come_back_in_order() -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("images", "told"), [(10, [0, 1, 2]), (1, [1, 2])])
+def test_idle_cores_are_told(images: int, told: list[int]) -> None:
+    """Whoever listens hears how many cores are left, as parts begin and as each ends."""
+    cores, heard = Cores(), list[int]()
+    cores.listener = heard.append
+    cores.run(lambda _: None, cores.parts(images))
+    assert heard == told
+
+
+def test_one_thread_tells_of_its_core() -> None:
+    """With a single core none is idle while it computes, whatever comes of it."""
+    cores, heard = Cores(), list[int]()
+    cores.listener = heard.append
+    with pytest.raises(ZeroDivisionError):
+        cores.run(lambda _: 1 / 0, [slice(0, 1)])
+    assert heard == [0, 1]
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_a_part_that_fails_fails_the_batch() -> None:
     """What a part raises is raised to whoever asked for the batch."""
 
