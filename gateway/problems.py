@@ -56,13 +56,14 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "upload_stalled": 408,
 }
 
-_STORE_ERRORS: Final = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    errors.StoreUnavailable,
-)
+_SILENT: Final = "Redis does not answer; try again"
+_STORE_TROUBLE: Final[Mapping[type[BaseException], str]] = {
+    RedisConnectionError: _SILENT,
+    RedisTimeoutError: _SILENT,
+    errors.StoreUnavailable: _SILENT,
+    OutOfMemoryError: "Redis has no memory left to take this in; try again later",
+    ReadOnlyError: "Redis takes no writes: it is a replica, or its disk fails; try again later",
+}
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +99,10 @@ def answer(request: Request, error: Exception) -> Response:
         return _routing(request, error)
     status = status_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-    if isinstance(error, _STORE_ERRORS):
+    trouble = next((told for kind, told in _STORE_TROUBLE.items() if isinstance(error, kind)), None)
+    if trouble is not None:
         headers["Retry-After"] = str(STORE_RETRY_S)
-        return respond(request, status, "store_unavailable", "Redis does not answer; try again", headers=headers)
+        return respond(request, status, "store_unavailable", trouble, headers=headers)
     if not isinstance(error, errors.RequestError):
         return respond(request, status, "internal_error", "something went wrong here; the log knows it by request_id")
     headers |= getattr(error, "headers", {})

@@ -1,7 +1,10 @@
+import json
 from collections.abc import Iterator
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from starlette.requests import Request
 
 from gateway import problems
 from gateway.crud.fields import InvalidField
@@ -18,6 +21,22 @@ def test_every_refusal_of_the_contract_has_a_status_of_its_own() -> None:
     """No refusal ends as an internal error."""
     refusals = [kind for kind in subclasses(errors.RequestError) if kind.__module__ == errors.__name__]
     assert {kind for kind in refusals if kind not in problems.STATUS} == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RedisConnectionError("x"), "Redis does not answer; try again"),
+        (OutOfMemoryError("x"), "Redis has no memory left to take this in; try again later"),
+        (ReadOnlyError("x"), "Redis takes no writes: it is a replica, or its disk fails; try again later"),
+    ],
+)
+def test_trouble_with_redis_is_told_by_its_kind(error: Exception, said: str) -> None:
+    """A Redis that refuses is not called one that does not answer."""
+    request = Request({"type": "http", "method": "GET", "path": "/v1/jobs", "headers": [], "server": ("h", 80)})
+    reply = problems.answer(request, error)
+    told = json.loads(bytes(reply.body))
+    assert (reply.status_code, told["code"], told["detail"]) == (503, "store_unavailable", said)
 
 
 @pytest.mark.parametrize(
