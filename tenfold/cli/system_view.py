@@ -3,14 +3,15 @@
 Drawn from what `/v1/queues`, `/v1/workers` and `/v1/jobs` tell; what an older service does not tell stays empty.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from tenfold.cli import terminal
 from tenfold.client import Job
 
 BATCH: Final = 10
@@ -34,35 +35,50 @@ class Snapshot:
 
 
 def draw(told: Snapshot, trouble: str = "") -> RenderableType:
-    """Everything, top to bottom; `trouble` is said first."""
-    parts: list[RenderableType] = [Text(trouble, style="bold red")] if trouble else []
-    parts += [_head(told), _rates(told.queues), _levels(told.queues), _workers(told), _jobs(told.jobs)]
-    return Group(*parts)
+    """Everything, top to bottom; `trouble` is said first. No line is longer than the screen is wide."""
+    parts: list[RenderableType] = [_line(Text(trouble, style="bold red"))] if trouble else []
+    parts += [*_head(told), _Rates(told.queues), *_turns(told.queues)]
+    return Group(*parts, _levels(told.queues), _workers(told), _jobs(told.jobs))
 
 
-def _head(told: Snapshot) -> Text:
+def _line(text: Text) -> Text:
+    """A line that is cut off rather than broken."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _head(told: Snapshot) -> Iterator[Text]:
     queued = told.queues.get("queued") or {}
-    leader = told.queues.get("leader")
     rate = told.queues.get("drain_items_per_s")
+    name = Text("Tenfold", style="bold") + Text(f"  {told.url}", style="not bold")
+    if not told.queues.get("leader"):
+        name += Text("  no scheduler leads", style="bold red")
+    yield _line(name)
     words = [
-        told.url,
         "no rate yet" if rate is None else f"{rate:.1f} images/s",
         f"{queued.get('items', 0)} of {queued.get('items_max', '?')} images queued",
-        f"{told.queues.get('jobs') or 0} jobs",
+        terminal.count(told.queues.get("jobs") or 0, "job"),
     ]
-    head = Text("Tenfold  ", style="bold") + Text(" · ".join(words), style="not bold")
-    return head if leader else head + Text("  no scheduler leads", style="bold red")
+    yield _line(Text(" · ".join(words)))
 
 
-def _rates(queues: Told) -> Text:
-    samples = _samples(queues)
-    if not samples:
-        return Text("")
-    done = [float(sample.get("done_per_s") or 0.0) for sample in samples]
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """The rate over the last minutes, as much of it as there is room for; the newest stands last."""
+
+    queues: Told
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        done = [float(sample.get("done_per_s") or 0.0) for sample in _samples(self.queues)]
+        name = "images/s "
+        room = max(1, min(SPARKS_MAX, options.max_width - len(name)))
+        yield _line(Text(name) + Text(_sparkline(done[-room:]), style="green"))
+
+
+def _turns(queues: Told) -> Iterator[Text]:
     turned = {name.replace("_", " "): number for name, number in (queues.get("turns") or {}).items() if number}
-    turns = ", ".join(f"{name} {number}" for name, number in turned.items())
-    line = Text("images/s ") + Text(_sparkline(done[-SPARKS_MAX:]), style="green")
-    return line + Text(f"  {turns}", style="dim") if turns else line
+    if turned:
+        yield _line(Text(", ".join(f"{name} {number}" for name, number in turned.items()), style="dim"))
 
 
 def _levels(queues: Told) -> Table:

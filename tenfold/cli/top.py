@@ -2,21 +2,23 @@
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from tenfold.cli import terminal
+from tenfold.cli import keys, terminal
 from tenfold.cli.system_view import Snapshot, draw
 from tenfold.client import ApiError, Job, NotReachable, Tenfold, WaitRanOut
 from tenfold.client.retries import NONE
 
 EXAMPLES = terminal.examples("tenfold top", "tenfold top --every 0.5", "tenfold top --once", "tenfold top --json")
 ACTIVE_JOBS_MAX = 20
+QUIT: Final = frozenset({"q", "Q", keys.CTRL_D})
 FIGURES_ONLY = "figures"
 """What `/v1/queues` calls its view where keys are on and none was shown: jobs are not to be seen then."""
 
@@ -31,7 +33,7 @@ def top(
     url: terminal.Url = terminal.URL,
     api_key: terminal.ApiKey = None,
 ) -> None:
-    """Levels with their batches, workers with what they run, jobs, rates and waits; live until Ctrl-C."""
+    """Levels with their batches, workers with what they run, jobs, rates and waits; live until q or Ctrl-C."""
     console = terminal.people()
     # A look that fails is made up for by the next one.
     with Tenfold(url, api_key, read_timeout_s=10.0, retries=NONE) as client:
@@ -39,7 +41,7 @@ def top(
         if as_json:
             told = {"queues": first.queues, "workers": first.workers, "values_workers": first.values_workers}
             terminal.print_json({**told, "jobs": first.jobs})
-        elif once or not console.is_terminal:
+        elif once or not console.is_terminal or console.is_dumb_terminal:
             console.print(draw(first))
         else:
             _live(console, client, first, every)
@@ -75,39 +77,55 @@ class _Screen:
 
 def _live(console: Console, client: Tenfold, first: Snapshot, every_s: float) -> None:
     screen = _Screen(client, first)
-    with _CtrlC() as ctrl_c, Live(draw(first), console=console, screen=True, auto_refresh=False) as live:
-        while not ctrl_c.after(every_s):
+    with (
+        _Signals() as signals,
+        keys.pressed_at_once() as has_keys,
+        Live(draw(first), console=console, screen=True, auto_refresh=False) as live,
+    ):
+        key_within = keys.next_key if has_keys else keys.no_key
+        while (status := _ended_within(every_s, signals, key_within)) is None:
             screen.look_again()
             live.update(draw(screen.shown, screen.trouble), refresh=True)
-    raise typer.Exit(130)
+    raise typer.Exit(status)
 
 
-class _CtrlC:
-    """Ctrl-C as something to look for between two looks: raised within a request, it can leave a lock held for ever.
+def _ended_within(wait_s: float, signals: "_Signals", key_within: Callable[[float], str]) -> int | None:
+    """The exit status, where somebody ended it before `wait_s` were over."""
+    end_s = time.monotonic() + wait_s
+    while signals.status is None and (left_s := end_s - time.monotonic()) > 0:
+        if QUIT.intersection(key_within(min(0.1, left_s))):
+            return 0
+    return signals.status
 
-    A second one is raised as usual.
+
+class _Signals:
+    """Ctrl-C and SIGTERM as something to look for between two looks: raised within a request, Ctrl-C can leave a lock
+    held for ever, and after a sudden end the terminal would stay as it is.
+
+    A second one acts as usual.
+
+    Attributes:
+        status: the exit status that the one that came asks for.
     """
 
+    status: int | None = None
+
     def __init__(self) -> None:
-        self._pressed = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        self._give_back()
 
-    def after(self, wait_s: float) -> bool:
-        """Whether it is pressed before `wait_s` are over."""
-        end_s = time.monotonic() + wait_s
-        while not self._pressed and (left_s := end_s - time.monotonic()) > 0:
-            time.sleep(min(0.1, left_s))
-        return self._pressed
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.status = 128 + number
+        self._give_back()
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._pressed = True
-        signal.signal(signal.SIGINT, self._before)
+    def _give_back(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

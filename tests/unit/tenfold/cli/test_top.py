@@ -1,4 +1,10 @@
 import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 
 import pytest
@@ -6,8 +12,10 @@ from rich.console import Console
 
 from tenfold.cli import main
 from tenfold.cli.system_view import Snapshot, draw
-from tenfold.client import ImageCounts, Job
-from tests.unit.tenfold.canned_service import CannedService, canned_service, job
+from tenfold.cli.top import _Screen, look
+from tenfold.client import ImageCounts, Job, Tenfold
+from tenfold.client.retries import NONE
+from tests.unit.tenfold.canned_service import CannedService, Reply, canned_service, job
 
 QUEUES = {
     "leader": "1",
@@ -43,8 +51,8 @@ def service() -> Iterator[CannedService]:
         yield running
 
 
-def shown(told: Snapshot, trouble: str = "") -> str:
-    console = Console(width=110, no_color=True)
+def shown(told: Snapshot, trouble: str = "", width: int = 110) -> str:
+    console = Console(width=width, no_color=True)
     with console.capture() as captured:
         console.print(draw(told, trouble))
     return captured.get()
@@ -64,6 +72,65 @@ def test_the_screen_has_lanes_workers_jobs_rates_and_waits() -> None:
     assert "7 images of 2 jobs, level 0, for 40 ms" in lines["w-1"]
     assert "3 due, 41 to come" in lines["values-worker.1a2b"]
     assert all(part in lines["89abcdef"] for part in ("11/40 (1 failed)", "29", "3.2 s"))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_line_is_broken_however_narrow_the_screen(width: int) -> None:
+    """What there is no room for is cut off, so that the screen has the same lines; the newest rates stay."""
+    long = Job("0123456789abcdef", "running", ImageCounts(4000, 1000, 1), level=2, position=29, eta_ms=3200)
+    samples = [{"done_per_s": 1.0}] * 99 + [{"done_per_s": 10.0}]
+    queues = {**QUEUES, "history": {"samples": samples}, "turns": {"sank": 10**9, "held_down": 10**9, "aged": 10**9}}
+    told = Snapshot("http://a-rather-long-name.example:8000", queues, WORKERS, [long], VALUES_WORKERS)
+    lines = shown(told, "no news: " + "why " * 60, width).splitlines()
+    assert len(lines) == len(shown(told, "no news", 400).splitlines())
+    assert all(len(line) <= width for line in lines)
+    assert next(line for line in lines if line.startswith("images/s")).rstrip().endswith("▂█")
+
+
+@pytest.mark.parametrize(("end", "status"), [("q", 0), ("\x04", 0), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_top_leaves_the_terminal_as_it_was(service: CannedService, end: str | signal.Signals, status: int) -> None:
+    """However it is ended: cursor and screen are back, and keys are shown again; a resize in between is drawn."""
+    ours, theirs = os.openpty()
+    before = termios.tcgetattr(theirs)
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = [sys.executable, "-m", "tenfold", "top", "--every", "0.1", "--url", service.url]
+    env = {**os.environ, "TERM": "xterm"}
+    running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True)
+    text = read_until(ours, "w-1")
+    assert not termios.tcgetattr(theirs)[3] & termios.ECHO
+    termios.tcsetwinsize(theirs, (50, 200))
+    text += read_until(ours, " " * 150)
+    if isinstance(end, str):
+        os.write(ours, end.encode())
+    else:
+        running.send_signal(end)
+    text += read_until(ours, "\x1b[?1049l")
+    assert running.wait(20) == status
+    assert termios.tcgetattr(theirs) == before
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    os.close(ours)
+    os.close(theirs)
+
+
+def read_until(terminal: int, mark: str) -> str:
+    """What is written to a terminal, up to `mark` and a little further."""
+    text = ""
+    while mark not in text:
+        assert select.select([terminal], [], [], 60)[0], text
+        text += os.read(terminal, 65536).decode(errors="replace")
+    return text
+
+
+def test_top_goes_on_through_an_outage(service: CannedService) -> None:
+    """What it last saw stays, with why there is no news above it; the next look that works takes that away."""
+    with Tenfold(service.url, retries=NONE) as client:
+        screen = _Screen(client, look(client))
+        service.reply("GET", "/v1/queues", Reply(b"<html>Bad Gateway</html>", 502), Reply(QUEUES))
+        screen.look_again()
+        assert screen.trouble.startswith("no news: ")
+        assert screen.shown.queues["jobs"] == 2
+        screen.look_again()
+        assert screen.trouble == ""
 
 
 def test_a_service_that_tells_less_is_shown_all_the_same() -> None:
