@@ -12,6 +12,7 @@ from gateway import api, problems
 from gateway.dependencies import Gateway
 from gateway.envelope import Envelope
 from gateway.openapi import describe_problems
+from gateway.shortcut import Shortcut
 from tenfold import __version__
 from tenfold.settings import Settings
 
@@ -45,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api.router)
     for kind in (HTTPException, RequestValidationError, *problems.STATUS):
         app.add_exception_handler(kind, _problem)
+    app.add_middleware(Shortcut)
     app.add_middleware(Envelope, metrics=gateway.metrics)
     return app
 

@@ -12,7 +12,10 @@ from inference_worker.memory import keep_freed_memory
 from inference_worker.stopping import StopFlag
 from tenfold.contract.errors import SettingsError
 from tenfold.logs import configure_logs
+from tenfold.setting_kinds import listing, whole
 from tenfold.settings import exit_for, load_or_exit
+
+LEVELS = listing(whole(0), "whole numbers with commas between them, such as 0 or 0,1,2")
 
 log = logging.getLogger("tenfold.worker")
 
@@ -22,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="tenfold worker", description="Runs batches of images with its model resident."
     )
     parser.add_argument("--name", default="worker", help="what it is called in queues, results and logs")
-    parser.add_argument("--levels", type=_levels, help="the levels it serves, such as 0 or 0,1,2 (default: all)")
+    parser.add_argument("--levels", type=LEVELS.flag, help="the levels it serves, such as 0 or 0,1,2 (default: all)")
     parser.add_argument(
         "--model",
         action="append",
@@ -30,21 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (TENFOLD_DEVICE)")
     parser.add_argument(
-        "--threads", type=_threads, help="threads that the model computes with on a CPU (default: every core)"
+        "--threads", type=whole(1).flag, help="threads that the model computes with on a CPU (default: every core)"
     )
     parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
     return parser
-
-
-def _levels(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
-
-
-def _threads(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"is {count}; at least 1 is needed")
-    return count
 
 
 def main(arguments: list[str] | None = None) -> int:

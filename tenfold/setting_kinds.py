@@ -3,6 +3,7 @@
 All sources (a flag, a variable, a line of `tenfold.toml`) become text first, so that one reader judges them all.
 """
 
+import argparse
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
@@ -32,6 +33,13 @@ class Kind(Generic[T]):
     read: Callable[[str], T]
     write: Callable[[T], str] = str
     separator: str = ","
+
+    def flag(self, text: str) -> T:
+        """The value of a command's flag: what argparse takes as `type`, so that a refusal says what is allowed."""
+        try:
+            return self.read(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r}; allowed: {self.allowed}") from None
 
 
 def _require(condition: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
@@ -20,6 +21,9 @@ from gateway.crud.zip_sending import Outbox, safe_stem
 from tenfold.contract.records import Detection
 
 CSV_COLUMNS: Final = ("index", "name", "width", "height", "error", "x1", "y1", "x2", "y2", "score", "class_id", "label")
+
+# Quotes before it as well, so that a name that begins with one is not mistaken for a quoted one.
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -115,5 +119,5 @@ def _csv_rows(rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    """Text that no spreadsheet takes for a formula; one quote off whatever looks so gives back the text."""
+    return f"'{text}" if _FORMULA.match(text) else text

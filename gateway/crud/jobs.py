@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from tenfold.contract.records import ItemError
 from tenfold.contract.states import FINAL_JOB_STATES, JobState
 from tenfold.store.gateway_store import GatewayStore
 from tenfold.store.views import JobView
+from tenfold.store.written import not_durable, until_written
 
 
 class ImageCounts(msgspec.Struct, frozen=True):
@@ -96,17 +98,40 @@ class Jobs:
         bodies = [await self.body(view) for view in views]
         return JobPage(bodies, write_place(place))
 
+    async def promised(self, job_id: str, client: Client, holds: Callable[[JobView], bool] = lambda _: True) -> JobView:
+        """The job as it stands, once a crash of Redis alone cannot take back what was done to it.
+
+        ``holds`` tells by the job whether that is so still.
+
+        Raises:
+            Unavailable: Redis crashed meanwhile and has forgotten it (``not_durable``), or its disk is too slow.
+        """
+        await until_written(self.store.client)
+        # Read back after the wait: a Redis that was started again knows only what its file held.
+        try:
+            view = await self.find(job_id, client)
+        except NotFound:
+            view = None
+        if view is None or not holds(view):
+            raise not_durable("Redis crashed before its file held this; send it again")
+        return view
+
     async def cancel(self, job_id: str, client: Client) -> JobView:
-        """Cancel the job; a final state stays as it is. Raises NotFound."""
+        """Cancel the job; a final state stays as it is. Raises NotFound, and Unavailable as :meth:`promised` does."""
         await self.find(job_id, client)
         await self.store.end_job(job_id, JobState.CANCELED)
-        return await self.find(job_id, client)
+        return await self.promised(job_id, client, lambda job: job.state in FINAL_JOB_STATES)
 
     async def close(self, job_id: str, client: Client) -> JobView:
-        """No more images follow; one that is closed already stays as it is. Raises NotFound."""
+        """No more images follow; one that is closed already stays as it is.
+
+        Raises:
+            NotFound: there is none, or it is another key's.
+            Unavailable: as :meth:`promised`.
+        """
         await self.find(job_id, client)
         await self.store.close(job_id)
-        return await self.find(job_id, client)
+        return await self.promised(job_id, client, lambda job: not job.open)
 
     async def _standing(self, view: JobView) -> tuple[int, float | None] | None:
         if view.state in FINAL_JOB_STATES:

@@ -20,6 +20,7 @@ from tenfold.contract.records import ValueFailure
 from tenfold.contract.states import RunState
 from tenfold.store.values_run import RunView
 from tenfold.store.values_store import Sample, ValuesStore
+from tenfold.store.written import not_durable, until_written
 
 COUNT_MAX: Final = 10_000
 WITHIN_S_MIN: Final = 0.1
@@ -137,11 +138,14 @@ class Values:
         """Begin a run; from here on it goes on by itself.
 
         Raises:
-            Unavailable: too many values wait already.
+            Unavailable: too many values wait already, or Redis crashed before its file held the run (``not_durable``).
         """
         moments = draw_moments(wanted.count, wanted.within_s, self.random)
         run_id = secrets.token_hex(10)
         began_ms = await self.store.generate(run_id, client.id, wanted.within_s * 1000, moments)
+        await until_written(self.store.client)
+        if await self.store.run(run_id) is None:
+            raise not_durable("Redis crashed before its file held the run; ask again")
         return RunBody(run_id, RunState.RUNNING, wanted.count, 0, 0, 0, iso(began_ms), None, [])
 
     def place_of(self, run: RunBody) -> str:

@@ -1,8 +1,10 @@
 """``POST /v1/detect``: images in, boxes out, in one request."""
 
 import asyncio
+import contextlib
 
 from fastapi import APIRouter, Request, Response
+from redis.exceptions import RedisError
 
 from gateway.crud.changes import Watcher
 from gateway.crud.detect import sole_error, until_final
@@ -19,6 +21,7 @@ from tenfold.contract.states import FINAL_JOB_STATES, JobState
 from tenfold.store.views import JobView
 
 router = APIRouter(tags=["detect"])
+PATH = "/v1/detect"
 
 
 class Detected(JobBody, frozen=True):
@@ -28,7 +31,7 @@ class Detected(JobBody, frozen=True):
 
 
 @router.post(
-    "/v1/detect",
+    PATH,
     summary="Find objects in one or several images",
     openapi_extra=DETECT,
     response_model=DetectAnswer,
@@ -57,9 +60,10 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
         view, first = await _wait(request, parts, arrival, watcher, preference.wait_s)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
     headers |= quota.headers if quota else {}
-    body = await jobs.body(view)
     if view.state not in FINAL_JOB_STATES:
+        body = await jobs.body(await jobs.promised(job_id, caller))
         return json_reply(body, 202, {**headers, "Location": body.links.self_})
+    body = await jobs.body(view)
     error = sole_error(view, first) if view.total == 1 else None
     if error is not None:
         raise error
@@ -71,15 +75,17 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
 async def _wait(
     request: Request, parts: Gateway, arrival: Arrival, watcher: Watcher, wait_s: float
 ) -> tuple[JobView, list[ImageBody]]:
-    if wait_s <= 0:
-        return await until_final(parts.store, parts.changes, watcher, arrival, 0)
-    waiting = asyncio.ensure_future(until_final(parts.store, parts.changes, watcher, arrival, wait_s))
-    leaving = asyncio.ensure_future(gone_away(request))
+    if wait_s <= 0 or "idempotency-key" in request.headers:
+        return await until_final(parts.store, parts.changes, watcher, arrival, wait_s)
+    leaving = asyncio.ensure_future(_cancel_when_gone(request, parts, arrival.job_id))
     try:
-        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if leaving.done() and not waiting.done() and "idempotency-key" not in request.headers:
-            await parts.store.end_job(arrival.submission.job_id, JobState.CANCELED)
-        return await waiting
+        # A job that is canceled is final, and wakes the watcher as any end does.
+        return await until_final(parts.store, parts.changes, watcher, arrival, wait_s)
     finally:
-        waiting.cancel()
         leaving.cancel()
+
+
+async def _cancel_when_gone(request: Request, parts: Gateway, job_id: str) -> None:
+    await gone_away(request)
+    with contextlib.suppress(RedisError, OSError):  # it runs for nobody then
+        await parts.store.end_job(job_id, JobState.CANCELED)

@@ -37,7 +37,8 @@ async def add(request: Request, job_id: str, caller: Caller, jobs: JobDesk, part
     request.scope["tenfold.job"] = job_id
     part = await parts.receive(sent_by(request, caller, archives=True), await jobs.find(job_id, caller))
     added, quota = await parts.add(part)
-    body = await jobs.body(await jobs.find(job_id, caller))
+    end = added.first + added.count
+    body = await jobs.body(await jobs.promised(job_id, caller, lambda job: job.total >= end))
     fields = {name: getattr(body, name) for name in body.__struct_fields__}
     headers = {"Location": body.links.self_, **(quota.headers if quota else {})}
     return json_reply(AddedTo(**fields, added=added), 202, headers)

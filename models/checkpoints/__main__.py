@@ -55,7 +55,10 @@ def _shown(value: Any) -> str:
 
 
 def _sizes(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: whole numbers with commas between them") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -85,8 +85,8 @@ def _check_counts(pool: Pool, jobs: list[Job]) -> None:
     items: Counter[tuple[int, str]] = Counter()
     for job in jobs:
         items[pool.level_of(job), job.lane] += job.waiting.count
-    for level in range(pool.config.levels):
-        for lane, count in pool.shelf(level).items.items():
+    for level, shelf in enumerate(pool.shelves):
+        for lane, count in shelf.items.items():
             assert count == items.pop((level, lane), 0), f"level {level}, {lane}: {count} items counted"
     assert not +items, f"uncounted: {+items}"
 

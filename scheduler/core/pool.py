@@ -29,7 +29,7 @@ class Pool:
 
     Attributes:
         rings: one for each level but the last.
-        last: the last level; ``shelves`` are all of them.
+        last: the last level; ``shelves`` are all of them, where the jobs served at a level stand.
         alone: for each level, jobs with items that must run alone; they go first.
         held: the clients that are held down.
         lane_costs: what a batch of a lane costs on any worker; ``worker_costs`` on one, by (lane, worker).
@@ -91,10 +91,6 @@ class Pool:
         if client is None:
             client = self.time.clients[name] = Client(name, self.config.levels, self.config.quantum)
         return client
-
-    def shelf(self, level: int) -> Ring | LeastServed:
-        """Where the jobs served at ``level`` stand."""
-        return self.shelves[level]
 
     def level_of(self, job: Job) -> int:
         """The level at which ``job`` is served now."""

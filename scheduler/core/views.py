@@ -162,7 +162,7 @@ def queues(pool: Pool, now_ms: float) -> list[QueueView]:
                     pool=pool.name,
                     lane=lane,
                     level=level,
-                    waiting=pool.shelf(level).items.get(lane, 0),
+                    waiting=pool.shelves[level].items.get(lane, 0),
                     queued=pool.credits.queued.get(lane, [0] * pool.config.levels)[level],
                     running=running.get(key, 0),
                     oldest_ms=_oldest_ms(pool, level, lane, now_ms),

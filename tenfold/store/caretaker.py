@@ -10,7 +10,7 @@ from tenfold.store.keys import Keys
 from tenfold.store.scripts import call
 
 SLICE = 500
-"""Keys dropped in one round trip, so that Redis never stops for long."""
+"""Keys, or jobs, dropped in one round trip, so that Redis never stops for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,41 +51,46 @@ class Caretaker:
 
     def drop_old_jobs(self, now_ms: float) -> int:
         """Take jobs whose keys have run out off the lists."""
-        members = self.client.zrangebyscore(
-            self.keys.finished, "-inf", now_ms - self.result_ttl_s * 1000, start=0, num=SLICE
-        )
-        if members:
+        over_ms = now_ms - self.result_ttl_s * 1000
+        dropped = 0
+        for key in (self.keys.finished, self.keys.emptied):
+            members = self.client.zrangebyscore(key, "-inf", over_ms, start=0, num=SLICE)
+            if not members:
+                continue
             pipe = self.client.pipeline()
-            pipe.zrem(self.keys.finished, *members)
+            pipe.zrem(key, *members)
             for job_id, client, size in map(_finished_of, members):
                 pipe.zrem(self.keys.jobs, job_id)
                 pipe.zrem(self.keys.jobs_of(client), job_id)
                 pipe.hincrby(self.keys.totals, "result_bytes", -size)
             pipe.execute()
-        return len(members)
+            dropped += len(members)
+        return dropped
 
     def drop_results(self) -> int:
-        """Drop the results of the oldest final jobs while all together are over the bound."""
+        """Drop the results of the oldest final jobs while all together are over the bound.
+
+        A job without results, these from now on too, is put aside: it would stand in the way of the next look.
+        """
         over = int(self.client.hget(self.keys.totals, "result_bytes") or 0) - self.result_bytes_max
         if over <= 0:
             return 0
         dropped = 0
-        for member, score in self.client.zrange(self.keys.finished, 0, SLICE, withscores=True):
+        pipe = self.client.pipeline()
+        for member, score in self.client.zrange(self.keys.finished, 0, SLICE - 1, withscores=True):
             job_id, client, size = _finished_of(member)
-            if size == 0:
-                continue
-            pipe = self.client.pipeline()
-            pipe.unlink(self.keys.results(job_id))
-            pipe.hset(self.keys.job(job_id), "results_gone", 1)
-            pipe.expire(self.keys.job(job_id), self.result_ttl_s)
+            if size:
+                pipe.unlink(self.keys.results(job_id))
+                pipe.hset(self.keys.job(job_id), "results_gone", 1)
+                pipe.expire(self.keys.job(job_id), self.result_ttl_s)
+                pipe.hincrby(self.keys.totals, "result_bytes", -size)
+                dropped += 1
             pipe.zrem(self.keys.finished, member)
-            pipe.zadd(self.keys.finished, {f"{job_id} {client} 0": score})
-            pipe.hincrby(self.keys.totals, "result_bytes", -size)
-            pipe.execute()
-            dropped += 1
+            pipe.zadd(self.keys.emptied, {f"{job_id} {client} 0": score})
             over -= size
             if over <= 0:
                 break
+        pipe.execute()
         return dropped
 
     def abandon_uploads(self, now_ms: float) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from tenfold.contract.codec import encode, encode_event
-from tenfold.contract.errors import Unavailable
 from tenfold.contract.events import JobClosed, JobEnded, JobSubmitted
 from tenfold.contract.records import ItemResult, ReloadRequest, Submission
 from tenfold.contract.states import JobState
@@ -16,6 +15,7 @@ from tenfold.store.job_reader import JobReader
 from tenfold.store.scripts import Argument, call_async, queue_call
 from tenfold.store.system_reader import SystemReader
 from tenfold.store.upload_store import UploadStore
+from tenfold.store.written import not_durable
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,7 @@ class GatewayStore(UploadStore, JobReader, SystemReader):
         pipe.execute_command("WAITAOF", 1, 0, self.fsync_within_ms)
         reply, fsynced = await pipe.execute()
         if reply[0] == b"ok" and fsynced[0] < 1:
-            raise Unavailable(
-                f"the disk did not take the job within {self.fsync_within_ms} ms", code="not_durable", retry_after_s=5
-            )
+            raise not_durable(f"the disk did not take the job within {self.fsync_within_ms} ms")
         return reply
 
     async def request_reload(self, request: ReloadRequest) -> None:

@@ -27,7 +27,8 @@ key                        type     owner  lifetime                             
 {p}quota:{client}          hash     g      62 s                                      <= 62 fields
 {p}active                  zset     g s w  until final                               one member a job not yet final
 {p}open                    zset     g s    until closed, open_job_s after the last   one member an open job
-{p}finished                zset     s w    as the jobs                               one member a final job
+{p}finished                zset     g s w  as the jobs                               one member a final job with results
+{p}emptied                 zset     s      as the jobs                               one member a final job without any
 {p}queued                  hash     g s w  empty when idle                           2 fields, and <= 3 a waiting client
 {p}totals                  hash     g s w  for ever                                  3 fields
 {p}kept                    zset     s w    keep_images_s                             one member a kept image
@@ -154,6 +155,10 @@ class Keys:
     @property
     def finished(self) -> str:
         return f"{self.prefix}finished"
+
+    @property
+    def emptied(self) -> str:
+        return f"{self.prefix}emptied"
 
     @property
     def queued(self) -> str:

@@ -133,13 +133,6 @@ class SchedulerStore:
             pipe.execute()
         return [name.decode() for name in gone]
 
-    def submissions(self, job_ids: Sequence[str]) -> list[Submission | None]:
-        """The jobs as submitted, None for each that is gone."""
-        pipe = self.client.pipeline(transaction=False)
-        for job_id in job_ids:
-            pipe.hget(self.keys.job(job_id), "submission")
-        return [None if raw is None else decode(raw, Submission) for raw in pipe.execute()]
-
     # What to do
 
     def record(self, pipeline: object, token: str, batch: BatchRecord) -> None:

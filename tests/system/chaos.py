@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ import httpx
 import psutil
 
 from tenfold.store.connection import connect
+from tests.integration.slow_disk import slow_fsync
 from tests.system.chaos_reading import History, Reader, leftovers, read_everything
 from tests.system.load import PICTURE, files
 from tests.system.running import Running, running
@@ -136,8 +137,7 @@ class ValuesSender(threading.Thread):
                 except httpx.HTTPError:
                     continue
                 if reply.status_code == 202:
-                    with self.history.lock:
-                        self.history.values_runs[reply.json()["id"]] = VALUES
+                    self.history.begin(reply.json()["id"], VALUES)
                 elif reply.status_code != 503:
                     self.history.complain(f"a run of values was answered with {reply.status_code}: {reply.text}")
 
@@ -162,10 +162,10 @@ def strike(up: Running, history: History, seed: int, until_s: float) -> None:
 def _blow(victim: psutil.Process, name: str, history: History, *, freeze: bool) -> None:
     try:
         if not freeze:
-            history.blows[f"{name} killed"] += 1
+            history.strike(f"{name} killed")
             victim.kill()
             return
-        history.blows[f"{name} frozen"] += 1
+        history.strike(f"{name} frozen")
         victim.send_signal(signal.SIGSTOP)
         time.sleep(FREEZE_S)
         victim.send_signal(signal.SIGCONT)
@@ -173,12 +173,14 @@ def _blow(victim: psutil.Process, name: str, history: History, *, freeze: bool) 
         pass
 
 
-def run(seconds: float, seed: int, folder: Path, senders: int = 3) -> tuple[History, list[str]]:
+def run(
+    seconds: float, seed: int, folder: Path, *, senders: int = 3, env: Mapping[str, str] | None = None
+) -> tuple[History, list[str]]:
     """Run the system for ``seconds`` under load and blows; what happened, and what is wrong with it."""
     history = History()
     over = threading.Event()
     flags = ("--no-sample", "--workers", "2", "--model", "synthetic:base_ms=4,item_ms=2")
-    with running(folder, *flags, env=SETTINGS) as up:
+    with running(folder, *flags, env={**SETTINGS, **(env or {})}) as up:
         store = connect(up.redis_url())
         reader = Reader(up.url, store, history)
         clients: list[threading.Thread] = [
@@ -201,9 +203,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Kill and freeze a loaded system, then check its history.")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fsync-s", type=float, default=0.0, help="a slow disk: how long each fsync takes")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tfchaos") as folder:
-        history, wrong = run(flags.seconds, flags.seed, Path(folder))
+        library = slow_fsync(Path(folder), flags.fsync_s) if flags.fsync_s else None
+        if flags.fsync_s and library is None:
+            parser.error("--fsync-s needs a C compiler")
+        env = {"LD_PRELOAD": str(library)} if library else {}
+        history, wrong = run(flags.seconds, flags.seed, Path(folder), env=env)
         log = Path(folder, "up.log").read_text()
     print(f"seed {flags.seed}: {len(history.accepted)} jobs, {sum(history.accepted.values())} images accepted")
     print(f"values: {len(history.values_runs)} runs, {sum(history.values_runs.values())} values")
@@ -211,7 +218,7 @@ def main() -> int:
     print("answers:", dict(sorted(history.answers.items())))
     print("\n".join(wrong) if wrong else "nothing lost, nothing doubled, nothing stuck, nothing left over")
     if wrong:
-        print(log[-4000:], file=sys.stderr)
+        print("\n".join(history.times), *log.splitlines()[-200:], sep="\n", file=sys.stderr)
     return 1 if wrong else 0
 
 

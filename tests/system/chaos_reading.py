@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -57,19 +58,36 @@ WITH_A_LIFETIME = (
 
 @dataclass
 class History:
-    """What happened: accepted jobs with their size, begun runs of values, blows by kind, what clients were told."""
+    """What happened: accepted jobs with their size, begun runs of values, blows by kind, what clients were told.
+
+    ``times`` tells of blows, acceptances and what was found wrong when each was, by the clock of the logs.
+    """
 
     accepted: dict[str, int] = field(default_factory=dict)
     values_runs: dict[str, int] = field(default_factory=dict)
     blows: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def note(self, what: str) -> None:
+        self.times.append(f"{datetime.now(UTC):%H:%M:%S.%f} {what}")
+
+    def strike(self, what: str) -> None:
+        self.note(what)
+        self.blows[what] += 1
+
     def accept(self, job_id: str, images: int) -> None:
+        self.note(f"job {job_id} accepted")
         with self.lock:
             if self.accepted.setdefault(job_id, images) != images:
                 self.complaints.append(f"two requests were answered with job {job_id}")
+
+    def begin(self, run_id: str, values: int) -> None:
+        self.note(f"run {run_id} accepted")
+        with self.lock:
+            self.values_runs[run_id] = values
 
     def complain(self, what: str) -> None:
         with self.lock:
@@ -115,6 +133,7 @@ class Reader(threading.Thread):
             return
         self._read.add(name)
         if complaint:
+            self._history.note(f"{name} found wrong")
             self.wrong.append(complaint)
 
     def _job(self, client: httpx.Client, job_id: str, images: int) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scheduler.dispatch import Dispatcher
+from tenfold.contract.codec import decode
 from tenfold.contract.events import BatchEnded, EndReason
 from tenfold.contract.records import (
     POOL,
@@ -122,8 +123,8 @@ class World:
         return record
 
     def _deadline(self, job_id: str) -> float | None:
-        (job,) = self.scheduler.submissions([job_id])
-        return None if job is None else job.deadline_ms
+        raw = self.client.hget(self.keys.job(job_id), "submission")
+        return None if raw is None else decode(raw, Submission).deadline_ms
 
     def finish(self, worker: WorkerStore, claim: Claim, left: list[int] | None = None) -> bool:
         ran = [position for position in claim.positions if position not in (left or [])]

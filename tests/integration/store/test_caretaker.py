@@ -8,7 +8,7 @@ import pytest
 
 from tenfold.contract.errors import Conflict, StoreUnavailable
 from tenfold.contract.states import JobState
-from tenfold.store.caretaker import Caretaker
+from tenfold.store.caretaker import SLICE, Caretaker
 from tenfold.store.server import Needs, check_server
 from tenfold.store.upload_store import UploadStep
 from tests.integration.store.store_world import World
@@ -67,6 +67,19 @@ def test_results_go_oldest_job_first_beyond_the_bound(world: World) -> None:
     assert world.client.exists(world.keys.results("b")) == 1
     assert world.ask("job", "a").results_gone
     assert int(world.client.hget(world.keys.totals, "result_bytes")) == total // 2
+
+
+def test_jobs_without_results_do_not_shield_the_others(world: World) -> None:
+    """However many older jobs have no results (any more), the bound of result bytes is kept, and they leave in time."""
+    older = SLICE + 2
+    world.client.zadd(world.keys.finished, {f"gone{n} c 0": n for n in range(older)})
+    run_job(world, "a", 1)
+    care = caretaker(world, result_bytes_max=0)
+    assert [care.drop_results() for _ in range(2)] == [0, 1]
+    assert world.client.exists(world.keys.results("a")) == 0
+    dropped = [care.drop_old_jobs(now_ms(world) + 101_000) for _ in range(2)]
+    assert sum(dropped) == older + 1
+    assert not world.client.exists(world.keys.finished, world.keys.emptied)
 
 
 def test_jobs_leave_the_lists_with_their_keys(world: World) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from inference_worker.__main__ import main
 from inference_worker.choice import Choice
 from inference_worker.devices import compute_threads, decode_threads, resolve_device, usable_cores
 from inference_worker.jpeg import JpegHeader, read_header
@@ -15,6 +16,23 @@ from inference_worker.outage import PAUSE_MOST_S, Outage
 from inference_worker.stopping import StopFlag
 from tenfold.contract.errors import SettingsError
 from tests.unit.inference_worker.encoded import encode
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--levels", "urgent"], "--levels: 'urgent'; allowed: whole numbers with commas between them"),
+        (["--levels", "-1"], "--levels: '-1'; allowed: whole numbers with commas between them"),
+        (["--threads", "all"], "--threads: 'all'; allowed: a whole number, at least 1"),
+        (["--threads", "0"], "--threads: '0'; allowed: a whole number, at least 1"),
+    ],
+)
+def test_a_flag_that_cannot_be_read(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The worker ends with status 2 and says what its flag would take."""
+    with pytest.raises(SystemExit) as end:
+        main([f"{flags[0]}={flags[1]}"])
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_stop_flag() -> None:
