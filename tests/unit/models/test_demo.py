@@ -13,6 +13,7 @@ from models.registry import DEMO_WEIGHTS, load
 from models.train.evaluate import held_out
 from models.train.scenes import Scene, SceneOptions, draw_scene
 from models.train.shapes import LABELS
+from models.yolo.serving import YoloDetector
 
 
 @pytest.fixture(scope="module")
@@ -131,5 +132,12 @@ def test_a_size_that_is_not_served_is_refused(demo: Detector) -> None:
 
 
 def test_warming_runs_every_batch_size(demo: Detector) -> None:
-    """Warming goes through without an image at hand."""
+    """The network runs each size of batch twice at the input size, without an image at hand."""
+    assert isinstance(demo, YoloDetector)
+    ran: list[tuple[int, ...]] = []
+    first = next(module for module in demo.network.modules() if isinstance(module, torch.nn.Conv2d))
+    hook = first.register_forward_pre_hook(lambda _module, inputs: ran.append(tuple(inputs[0].shape)))
     demo.warm(256, [1, 2])
+    hook.remove()
+    assert {shape[2:] for shape in ran} == {(256, 256)}
+    assert sum(shape[0] for shape in ran) == 2 * (1 + 2)  # a core may run its part of a batch by itself
