@@ -153,22 +153,15 @@ def _conv(place: _Place) -> Layer:
     return place.layer(make, channels, place.stride * stride)
 
 
-def _c2(place: _Place) -> Layer:
-    place.takes(2)
-    channels = place.width()
-    return place.layer(partial(C2, place.channels, channels, place.depth, place.flag(1, True)), channels)
+def _partial_stage(block: Callable[[int, int, int, bool], nn.Module], *, shortcut: bool) -> Callable[[_Place], Layer]:
+    """A stage whose one argument beside its width says whether its blocks add their input; ``shortcut`` if unsaid."""
 
+    def lay(place: _Place) -> Layer:
+        place.takes(2)
+        channels = place.width()
+        return place.layer(partial(block, place.channels, channels, place.depth, place.flag(1, shortcut)), channels)
 
-def _c3(place: _Place) -> Layer:
-    place.takes(2)
-    channels = place.width()
-    return place.layer(partial(C3, place.channels, channels, place.depth, place.flag(1, True)), channels)
-
-
-def _c2f(place: _Place) -> Layer:
-    place.takes(2)
-    channels = place.width()
-    return place.layer(partial(C2f, place.channels, channels, place.depth, place.flag(1, False)), channels)
+    return lay
 
 
 def _c3k2(place: _Place) -> Layer:
@@ -226,9 +219,9 @@ def _detect(place: _Place) -> Layer:
 
 _BLOCKS: dict[str, Callable[[_Place], Layer]] = {
     "Conv": _conv,
-    "C2": _c2,
-    "C3": _c3,
-    "C2f": _c2f,
+    "C2": _partial_stage(C2, shortcut=True),
+    "C3": _partial_stage(C3, shortcut=True),
+    "C2f": _partial_stage(C2f, shortcut=False),
     "C3k2": _c3k2,
     "SPPF": _sppf,
     "C2PSA": _c2psa,
