@@ -15,7 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from gateway.crud.living import Living
-from gateway.crud.system import Counts, HistogramBody, QueueBody, Status, TotalsBody
+from gateway.crud.queues import TotalsBody
+from gateway.crud.status import Counts, HistogramBody, QueueBody, Status
 from gateway.crud.values_system import oldest_wait_ms
 from tenfold.store.values_store import ValuesStanding
 

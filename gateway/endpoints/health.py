@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
-from gateway.crud.system import check_ready, store_is_down
+from gateway.crud.readiness import check_ready, store_is_down
 from gateway.dependencies import Parts
 from gateway.openapi import problem_answers
 from gateway.replies import json_reply

@@ -6,7 +6,8 @@ from redis.exceptions import RedisError
 
 from gateway.crud.gauges import Standing, system_registry
 from gateway.crud.living import living_workers
-from gateway.crud.system import read_status, show_totals
+from gateway.crud.queues import show_totals
+from gateway.crud.status import read_status
 from gateway.dependencies import Parts, caller_of
 from gateway.openapi import problem_answers
 

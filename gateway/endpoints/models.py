@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from gateway.crud.models import list_models
 from gateway.crud.reloads import request_reload
-from gateway.crud.system import list_models
 from gateway.dependencies import Parts, Viewer, admin_of
 from gateway.openapi import problem_answers
 from gateway.replies import json_reply

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from gateway.crud.system import show_queues
+from gateway.crud.queues import show_queues
 from gateway.dependencies import Parts, Viewer
 from gateway.openapi import problem_answers
 from gateway.replies import json_reply

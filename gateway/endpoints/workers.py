@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from gateway.crud.system import list_workers
 from gateway.crud.values_system import list_values_workers
+from gateway.crud.workers import list_workers
 from gateway.dependencies import Parts, Viewer
 from gateway.openapi import problem_answers
 from gateway.replies import json_reply

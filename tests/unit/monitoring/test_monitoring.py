@@ -9,7 +9,8 @@ from prometheus_client import generate_latest
 
 from gateway.crud.gauges import Standing, system_registry
 from gateway.crud.living import Living
-from gateway.crud.system import Counts, HistogramBody, PreemptedBody, QueueBody, Status, TotalsBody
+from gateway.crud.queues import TotalsBody
+from gateway.crud.status import Counts, HistogramBody, PreemptedBody, QueueBody, Status
 from gateway.metrics import Metrics
 from monitoring.draw_dashboard import FILE, dashboard, text
 from tenfold.store.values_store import ValuesStanding, ValuesWorkerView
