@@ -271,7 +271,7 @@ TABLE: tuple[Mechanism, ...] = (
         "            self._single_out(pool, batch, left.intersection(event.alone))\n"
         "            self._take_back(pool, batch, left.difference(event.alone), TraceKind.RETRIED",
         "            self._take_back(pool, batch, left, TraceKind.RETRIED",
-        "tests/unit/scheduler/core/test_rules.py::test_rule_13_what_lost_two_workers_runs_alone",
+        "tests/unit/scheduler/core/test_rules_9_to_13.py::test_rule_13_what_lost_two_workers_runs_alone",
     ),
     Mechanism(
         POISON,
