@@ -34,8 +34,8 @@ extras = project['optional-dependencies']\n\
 torch = [line for line in extras['worker'] if line.startswith('torch')]\n\
 brought = r'(torch|triton|nvidia|cuda|numpy|pillow|sympy|mpmath|networkx|jinja|markupsafe|filelock|fsspec|typing_ext)'\n\
 pins = pathlib.Path('constraints.txt').read_text().splitlines()\n\
-lists = {'torch': torch, 'worker': project['dependencies'] + extras['worker'],\n\
-         'edge': project['dependencies'] + extras['gateway'],\n\
+lists = {'torch': torch, 'worker': project['dependencies'] + extras['worker'] + extras['otel'],\n\
+         'edge': project['dependencies'] + extras['gateway'] + extras['otel'],\n\
          'torch-pins': [pin for pin in pins if re.match(brought, pin, re.IGNORECASE)]}\n\
 for name, lines in lists.items():\n\
     pathlib.Path(name + '.txt').write_text('\\n'.join(lines) + '\\n')\n\

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import uvicorn
 
 from gateway.app import create_app
+from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.protocol import Protocol
 from tenfold.contract.errors import SettingsError
 from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
+from tenfold.tracing.starting import start_tracing
 
 KEEP_ALIVE_S = 30
 
@@ -30,19 +32,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     root_path = flags.__dict__.pop("root_path")
     settings = load_or_exit(vars(flags))
     configure_logs(settings.log_level, settings.log_format)
+    tracing = _tracing()
     try:
         settings.require_safe_address()
-        server = _server(settings, root_path)
+        server = _server(settings, root_path, tracing)
     except SettingsError as error:
         exit_for(error)
     server.run()
+    tracing.stop()
     return 0 if server.started else 1
 
 
-def _server(settings: Settings, root_path: str) -> _Server:
+def _tracing() -> Tracing:
+    spans = start_tracing("gateway")
+    if spans is None:
+        return UNTRACED
+    from gateway.request_spans import RequestSpans
+
+    return RequestSpans(spans)
+
+
+def _server(settings: Settings, root_path: str, tracing: Tracing) -> _Server:
     return _Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, tracing),
             host=settings.host,
             port=settings.port,
             loop="uvloop",

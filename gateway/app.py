@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from gateway import api, problems
+from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.dependencies import Gateway
 from gateway.envelope import Envelope
 from gateway.openapi import describe_problems
@@ -24,13 +25,13 @@ Every error is a problem document (RFC 9457) with a stable `code`; every answer 
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, tracing: Tracing = UNTRACED) -> FastAPI:
     """The gateway as an ASGI application. Nothing is connected before its first request or its lifespan.
 
     Raises:
         SettingsError: the settings lack a Redis URL, or hold a key that cannot be read.
     """
-    gateway = Gateway.of(settings)
+    gateway = Gateway.of(settings, tracing)
     app = FastAPI(
         title="Tenfold",
         version=__version__,
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        telemetry=tracing.telemetry,
     )
     app.state.gateway = gateway
     described = app.openapi
@@ -47,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     for kind in (HTTPException, RequestValidationError, *problems.STATUS):
         app.add_exception_handler(kind, _problem)
     app.add_middleware(Shortcut)
-    app.add_middleware(Envelope, metrics=gateway.metrics)
+    app.add_middleware(Envelope, metrics=gateway.metrics, tracing=tracing)
     return app
 
 

@@ -19,6 +19,7 @@ from gateway.crud.jobs import Jobs
 from gateway.crud.parts import Parts as PartIntake
 from gateway.crud.quotas import Quotas
 from gateway.crud.spool import Spool
+from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.crud.uploads import UploadLimits
 from gateway.crud.values import Values
 from gateway.metrics import Metrics
@@ -50,9 +51,10 @@ class Gateway:
     gallery: Gallery
     keyring: Keyring
     metrics: Metrics
+    tracing: Tracing = UNTRACED
 
     @classmethod
-    def of(cls, settings: Settings) -> "Gateway":
+    def of(cls, settings: Settings, tracing: Tracing = UNTRACED) -> "Gateway":
         """Put together from the settings; connects to nothing yet. Raises SettingsError."""
         client = connect_async(settings.require_redis_url())
         bounds = Bounds(
@@ -86,11 +88,13 @@ class Gateway:
                 settings.body_bytes_max,
                 spool,
                 settings.allotments,
+                tracing,
             ),
             drawing,
             Gallery(store, drawing),
             Keyring.of(settings.api_keys, settings.trusted_proxies),
             Metrics(),
+            tracing,
         )
 
     @property

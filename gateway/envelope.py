@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import problems
+from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.metrics import Metrics
 
 access = logging.getLogger("gateway.access")
@@ -24,16 +25,17 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 class Envelope:
     """ASGI middleware around the whole application. Plain ASGI, so that a route still sees its client go away."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing = UNTRACED) -> None:
         self.app = app
         self.metrics = metrics
+        self.tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens inside."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, send, self.tracing)
         try:
             await self.app(scope, receive, exchange.send)
         except Exception as error:
@@ -47,11 +49,12 @@ class Envelope:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, tracing: Tracing) -> None:
         self.scope = scope
         self.request_id = _request_id(scope)
         self.status = 0
         self._send = send
+        self._tracing = tracing
         self._began_s = time.perf_counter()
         scope["tenfold.request_id"] = self.request_id
 
@@ -62,6 +65,7 @@ class _Exchange:
             headers["x-request-id"] = self.request_id
             headers.setdefault("x-content-type-options", "nosniff")
             headers.setdefault("referrer-policy", "no-referrer")
+            self._tracing.answered(self.scope)
         await self._send(message)
 
     def account(self, metrics: Metrics) -> None:

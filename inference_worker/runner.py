@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from inference_worker.ahead import Ahead, Blobs
 from inference_worker.cost import CostCurve
@@ -24,13 +25,29 @@ Advance = Callable[[int, int], str]
 """Asks before positions ``start`` to ``stop`` (excluded) compute: ``go``, ``yield`` or ``lost``."""
 
 
+class Step(NamedTuple):
+    """When one piece of a batch ran, by ``time.perf_counter``: its images were waited for, then computed."""
+
+    images: int
+    began_s: float
+    detecting_s: float
+    ended_s: float
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What a batch came to: the event that ends it and (job id, result) of each image that ran."""
+    """What a batch came to: the event that ends it and (job id, result) of each image that ran.
+
+    Attributes:
+        began_s, fetched_s: when it began and when its images had come, by ``time.perf_counter``.
+    """
 
     event: BatchEnded
     results: list[tuple[str, ItemResult]]
     took_s: float
+    began_s: float = 0.0
+    fetched_s: float = 0.0
+    steps: Sequence[Step] = ()
 
 
 @dataclass(slots=True)
@@ -44,9 +61,11 @@ class _Run:
     options: dict[str, DetectOptions]
     info: BatchInfo
     began_s: float
+    fetched_s: float
     results: list[tuple[str, ItemResult]] = field(default_factory=list)
     pieces: list[tuple[int, float]] = field(default_factory=list)
     computed: list[tuple[int, float]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     @property
     def batch(self) -> BatchRecord:
@@ -121,7 +140,8 @@ class BatchRunner:
         options = {job_id: _options(share.options) for job_id, share in batch.jobs.items()}
         resident = self._residents.of(batch.model)
         info = BatchInfo(batch.id, len(claim.positions), batch.level, self._worker, resident.info.version)
-        run = _Run(claim, resident, claimed_ms, self._decoding(claim, resident), options, info, began_s)
+        decoding = self._decoding(claim, resident)
+        run = _Run(claim, resident, claimed_ms, decoding, options, info, began_s, time.perf_counter())
         try:
             return self._in_pieces(run, advance)
         finally:
@@ -170,7 +190,9 @@ class BatchRunner:
             run.computed.append((len(found), inference_ms))
         for position in piece:
             self._note(run, position, decoded[position], found.get(position), inference_ms)
-        run.pieces.append((len(piece), _ms_since(began)))
+        ended = time.perf_counter()
+        run.pieces.append((len(piece), (ended - began) * 1000))
+        run.steps.append(Step(len(piece), began, detecting, ended))
 
     def _look_ahead(self, run: _Run, images: int) -> None:
         # A decoder that dies of the next batch would count against this one: never where that might convict an image.
@@ -206,7 +228,8 @@ class BatchRunner:
     def _outcome(self, run: _Run, reason: EndReason, left: list[int]) -> Outcome:
         pieces = [(images, round(took_ms, 3)) for images, took_ms in run.pieces]
         event = BatchEnded(run.batch.id, self._worker, reason, left, pieces)
-        return Outcome(event, run.results, time.perf_counter() - run.began_s)
+        took_s = time.perf_counter() - run.began_s
+        return Outcome(event, run.results, took_s, run.began_s, run.fetched_s, run.steps)
 
 
 def _options(asked: AskedOptions) -> DetectOptions:

@@ -23,6 +23,7 @@ from inference_worker.resident import Resident
 from inference_worker.residents import Residents
 from inference_worker.runner import BatchRunner
 from inference_worker.stopping import StopFlag
+from inference_worker.telling import UNTRACED, Telling
 from inference_worker.worker import InferenceWorker
 from tenfold.contract.codec import decode
 from tenfold.contract.errors import BadMessage
@@ -31,6 +32,7 @@ from tenfold.settings import Settings
 from tenfold.store.connection import BytesRedis, connect
 from tenfold.store.keys import Keys
 from tenfold.store.worker_store import WorkerStore
+from tenfold.tracing.starting import start_tracing
 
 log = logging.getLogger("tenfold.worker")
 
@@ -54,7 +56,10 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
     info = _info(store.worker, choice, settings, residents, device)
     for model in info.models:
         log.info("%s starts: model %s, version %s, on %s", info.name, model.name, model.version, device)
-    worker = Outage(stop).retry(lambda: InferenceWorker(store, info, residents.infos, settings.batch_size, stop))
+    telling = _telling(info.name)
+    worker = Outage(stop).retry(
+        lambda: InferenceWorker(store, info, residents.infos, settings.batch_size, stop, telling)
+    )
     ahead = _ahead(store, residents, decoders)
     runner = BatchRunner(info.name, residents, decoders, worker.blobs, lambda: bool(stop), ahead)
     making = Making(device, settings.batch_size)
@@ -70,9 +75,19 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
         if ahead is not None:
             ahead.close()
         decoders.close()
+        telling.stop()
     log.info("%s stopped", info.name)
     if reloading.is_loading():
         _end_at_once()
+
+
+def _telling(name: str) -> Telling:
+    spans = start_tracing("worker", name)
+    if spans is None:
+        return UNTRACED
+    from inference_worker.batch_spans import BatchSpans
+
+    return BatchSpans(spans, name)
 
 
 def _seen_reloads(client: BytesRedis, keys: Keys) -> dict[str, str]:

@@ -25,6 +25,7 @@ from inference_worker.job import BatchJob, JobRefused
 from inference_worker.outage import Outage
 from inference_worker.runner import BatchRunner, Outcome
 from inference_worker.stopping import StopFlag
+from inference_worker.telling import UNTRACED, Tale, Telling
 from tenfold.contract.errors import BadMessage
 from tenfold.contract.records import ModelInfo, ServedModel, WorkerInfo
 from tenfold.store.connection import BLOCK_S, BytesRedis
@@ -41,13 +42,20 @@ class InferenceWorker(BaseWorker):
         info: what it announces of itself.
         models: what it announces of its models.
         batch_size: how many images a claim marks as computing.
+        telling: is told of each batch.
     """
 
     job_class = BatchJob
     redis_offset_ms = 0.0
 
     def __init__(
-        self, store: WorkerStore, info: WorkerInfo, models: Sequence[ModelInfo], batch_size: int, stop: StopFlag
+        self,
+        store: WorkerStore,
+        info: WorkerInfo,
+        models: Sequence[ModelInfo],
+        batch_size: int,
+        stop: StopFlag,
+        telling: Telling = UNTRACED,
     ) -> None:
         names = [name for level in store.queues for name in level]
         super().__init__(
@@ -59,6 +67,7 @@ class InferenceWorker(BaseWorker):
         self._models = models
         self._batch_size = batch_size
         self._stop = stop
+        self._telling = telling
         self._lease_s = store.lease_ms / 1000
         self._outage = Outage(stop)
 
@@ -121,13 +130,18 @@ class InferenceWorker(BaseWorker):
 
     def _run(self, claim: Claim, runner: BatchRunner) -> Claim | None:
         """Run a batch; the next one, where its claim came along with this one's commit."""
+        with self._telling.batch(claim) as tale:
+            return self._run_told(claim, runner, tale)
+
+    def _run_told(self, claim: Claim, runner: BatchRunner, tale: Tale) -> Claim | None:
         batch_id = claim.batch.id
         self.held.add(batch_id)
         try:
             with self.held.computing():
                 outcome = runner.run(claim, lambda start, stop: self._advance(claim, start, stop), self.redis_now_ms())
             if outcome is not None:
-                return self._end(outcome)
+                tale.ran(outcome)
+                return self._end(outcome, tale)
         except RedisError as error:
             log.error(
                 "batch %s is left to its lease: Redis refuses what it takes (%s)",
@@ -140,11 +154,13 @@ class InferenceWorker(BaseWorker):
         self._lost(batch_id)
         return None
 
-    def _end(self, outcome: Outcome) -> Claim | None:
+    def _end(self, outcome: Outcome, tale: Tale) -> Claim | None:
         """Commit; while Redis is away there is nothing better to do than to wait for it, and the fence then decides."""
         _tell(outcome)
         committed, claim = self._commit_and_claim(outcome)
-        if not committed:
+        if committed:
+            tale.committed()
+        else:
             self._lost(outcome.event.batch_id, idle=claim is None)
         return claim
 

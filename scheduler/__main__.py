@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -22,10 +24,12 @@ from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
 from tenfold.store.caretaker import Caretaker
 from tenfold.store.connection import BytesRedis, connect
+from tenfold.store.ended_jobs import EndedJobs
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.server import Needs, check_server
 from tenfold.store.values_scheduler_store import ValuesSchedulerStore
+from tenfold.tracing.starting import start_tracing
 
 log = logging.getLogger("tenfold.scheduler")
 
@@ -89,6 +93,23 @@ def wait_for_server(client: BytesRedis, settings: Settings, stopped: threading.E
             stopped.wait(0.5)
 
 
+@contextlib.contextmanager
+def _tracing(client: BytesRedis, settings: Settings) -> Iterator[None]:
+    """Tell of jobs that ended, where spans are asked for."""
+    spans = start_tracing("scheduler")
+    if spans is None:
+        yield
+        return
+    from scheduler.job_spans import JobSpans
+
+    jobs = JobSpans(EndedJobs(client, Keys(settings.key_prefix)), spans)
+    jobs.start()
+    try:
+        yield
+    finally:
+        jobs.stop()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit status 1 where Redis cannot be used, 2 where a setting is wrong."""
     parser = argparse.ArgumentParser(prog="tenfold scheduler", description="Forms batches and shares the workers.")
@@ -109,7 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
     except StoreUnavailable as error:
         log.error("%s", error)
         return 1
-    build(client, settings, stopped).run()
+    with _tracing(client, settings):
+        build(client, settings, stopped).run()
     log.info("stopped")
     return 0
 

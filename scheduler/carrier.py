@@ -61,7 +61,7 @@ class Carrier:
             size=first.size,
             level=decision.level,
             items=decision.items,
-            jobs={job_id: JobShare(job.options, job.submitted_ms, job.deadline_ms) for job_id, job in jobs.items()},
+            jobs={job_id: _share(job) for job_id, job in jobs.items()},
         )
 
     def _promote(self, token: str, decision: PromoteBatch) -> None:
@@ -83,3 +83,7 @@ class Carrier:
             lines[trace.job_id].append(_encoder.encode(trace))
             levels[trace.job_id] = trace.level
         self._store.trace(lines, levels)
+
+
+def _share(job: Submission) -> JobShare:
+    return JobShare(job.options, job.submitted_ms, job.deadline_ms, job.traceparent)

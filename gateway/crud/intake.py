@@ -27,6 +27,7 @@ from gateway.crud.quotas import Quota, Quotas
 from gateway.crud.spool import Spool
 from gateway.crud.tar_reading import count, inflate, read_tar
 from gateway.crud.text_forms import TEXT_FORM, read_text_form
+from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.crud.uploads import Upload, UploadLimits
 from gateway.crud.zip_reading import read_zip
 from tenfold.contract.errors import Forbidden, InvalidRequest, RequestError, TooLarge, UnsupportedMedia
@@ -122,6 +123,7 @@ class Intake:
     body_bytes_max: int
     spool: Spool
     allotments: tuple[int, ...]
+    tracing: Tracing = UNTRACED
 
     async def receive(self, sent: Sent) -> Arrival:
         """Read the whole request; nothing is queued yet.
@@ -129,6 +131,10 @@ class Intake:
         Raises:
             RequestError: it is refused, with nothing left behind.
         """
+        with self.tracing.part("receive images"):
+            return await self._receive(sent)
+
+    async def _receive(self, sent: Sent) -> Arrival:
         fields = Fields(may_open=sent.may_open)
         for name, text in sent.query:
             fields.add(name, text)
@@ -187,9 +193,10 @@ class Intake:
             job, upload = arrival.submission, arrival.upload
             await self.check_deadline(job)
             idempotency = (upload.idempotency, arrival.fingerprint) if arrival.fingerprint else None
-            _, quota = await self.accept(
-                arrival.client, upload, lambda: self.store.submit(job, upload.rejections(), idempotency)
-            )
+            with self.tracing.part("submit job"):
+                _, quota = await self.accept(
+                    arrival.client, upload, lambda: self.store.submit(job, upload.rejections(), idempotency)
+                )
         except BaseException as error:
             await self.refused(upload, error)
             raise
@@ -349,6 +356,7 @@ class Intake:
             deadline_ms=None if wishes.deadline_ms is None else now_ms + wishes.deadline_ms,
             options=wishes.options,
             open=wishes.open,
+            traceparent=self.tracing.traceparent(),
         )
         return Arrival(submission, upload, client)
 

@@ -55,6 +55,11 @@ class Parts:
             Conflict: the job is not open (``job_closed``).
             RequestError: the request is refused, with nothing left behind.
         """
+        self.intake.tracing.belongs_to(job.submission)
+        with self.intake.tracing.part("receive images"):
+            return await self._receive(sent, job)
+
+    async def _receive(self, sent: Sent, job: JobView) -> Part:
         media = self.intake.media_type(sent)
         if sent.idempotency_key is None:  # otherwise it may be a part that was added before
             require_open(job)
@@ -87,7 +92,8 @@ class Parts:
             return Added(await self._added_before(part), count), None
         try:
             await self._check_deadline(part)
-            first, quota = await self.intake.accept(part.client, part.upload, lambda: self._extend(part))
+            with self.intake.tracing.part("add to job"):
+                first, quota = await self.intake.accept(part.client, part.upload, lambda: self._extend(part))
         except BaseException as error:
             await self.intake.refused(part.upload, error)
             raise

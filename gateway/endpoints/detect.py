@@ -58,6 +58,8 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     with parts.changes.watch(job_id) as watcher:
         quota = None if arrival.twin else await parts.intake.submit(arrival)
         view, first = await _wait(request, parts, arrival, watcher, preference.wait_s)
+    if arrival.twin:
+        parts.tracing.belongs_to(view.submission)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
     headers |= quota.headers if quota else {}
     if view.state not in FINAL_JOB_STATES:

@@ -32,7 +32,10 @@ async def submit(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     arrival = await parts.intake.receive(sent_by(request, caller, archives=True, may_open=True))
     request.scope["tenfold.job"] = arrival.job_id
     quota = None if arrival.twin else await parts.intake.submit(arrival)
-    body = await jobs.body(await jobs.promised(arrival.job_id, caller))
+    job = await jobs.promised(arrival.job_id, caller)
+    if arrival.twin:
+        parts.tracing.belongs_to(job.submission)
+    body = await jobs.body(job)
     return json_reply(body, 202, {"Location": body.links.self_, **(quota.headers if quota else {})})
 
 

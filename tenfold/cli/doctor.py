@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import msgspec
 import typer
@@ -13,6 +14,7 @@ import tenfold
 from tenfold.cli import terminal
 from tenfold.contract.errors import TenfoldError
 from tenfold.settings import NAMES, Settings, unknown_variables, variable
+from tenfold.tracing.starting import MISSING, endpoint
 
 # In a process of its own: the commands never load torch.
 _ASK_TORCH = """
@@ -48,6 +50,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _redis(settings)
     yield _torch(settings)
     yield _address(settings)
+    yield from traces(os.environ)
     for name, near in unknown_variables(os.environ).items():
         yield Finding("environment", False, f"{name} is no setting" + (f"; {near}?" if near else ""))
 
@@ -94,6 +97,16 @@ def _address(settings: Settings) -> Finding:
     except TenfoldError as error:
         return Finding("address", False, str(error))
     return Finding("address", True, f"{url} is free")
+
+
+def traces(environ: MutableMapping[str, str]) -> Iterator[Finding]:
+    """Where spans go, if anybody asked for them. They keep nothing from working, so nothing here is wrong."""
+    where = endpoint(environ)
+    if not where:
+        return
+    # Of a parent that is not there, nothing can be asked.
+    there = find_spec("opentelemetry") and find_spec("opentelemetry.exporter")
+    yield Finding("traces", True, f"spans go to {where}" if there else f"none go to {where}: {MISSING}")
 
 
 def _show(settings: Settings, findings: list[Finding]) -> None:

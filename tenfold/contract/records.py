@@ -52,6 +52,7 @@ class Submission(Record, frozen=True):
         bytes: size of all these encoded images together.
         deadline_ms: when the rest of it becomes ``expired``, or None.
         open: more images may be added to it until it is closed.
+        traceparent: the request's span (W3C), "" where nobody traces it.
     """
 
     job_id: str
@@ -67,6 +68,7 @@ class Submission(Record, frozen=True):
     deadline_ms: float | None = None
     options: DetectOptions = DetectOptions()
     open: bool = False
+    traceparent: str = ""
 
 
 class ItemError(Record, frozen=True):
@@ -139,11 +141,12 @@ class ItemMeta(Record, frozen=True):
 
 
 class JobShare(Record, frozen=True):
-    """What a worker must know of a job to run items of it."""
+    """What a worker must know of a job to run items of it; ``traceparent`` is its submission's."""
 
     options: DetectOptions
     submitted_ms: float
     deadline_ms: float | None = None
+    traceparent: str = ""
 
 
 class BatchRecord(Record, frozen=True):

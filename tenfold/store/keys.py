@@ -30,6 +30,7 @@ key                        type     owner  lifetime                             
 {p}finished                zset     g s w  as the jobs                               one member a final job with results
 {p}emptied                 zset     s      as the jobs                               one member a final job without any
 {p}queued                  hash     g s w  empty when idle                           2 fields, and <= 3 a waiting client
+{p}told                    string   s      1 h after the last, where spans are sent  how far ended jobs were told of
 {p}totals                  hash     g s w  for ever                                  3 fields
 {p}kept                    zset     s w    keep_images_s                             one member a kept image
 {p}sweeps                  hash     g s    until swept                               one field an ended job
@@ -159,6 +160,10 @@ class Keys:
     @property
     def emptied(self) -> str:
         return f"{self.prefix}emptied"
+
+    @property
+    def told(self) -> str:
+        return f"{self.prefix}told"
 
     @property
     def queued(self) -> str:

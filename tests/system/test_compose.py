@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tenfold.settings import NAMES, variable
+from tenfold.tracing.starting import ENDPOINTS
 from tests.system.composing import CHECKOUT, SERVICES, Stack, composed, docker, timed
 from tests.system.load import Api
 from tests.system.running import eventually
@@ -37,6 +38,13 @@ def test_every_setting_that_means_something_in_a_container_is_passed_on() -> Non
     text = (CHECKOUT / "docker-compose.yml").read_text()
     passed = set(re.findall(r"^  (TENFOLD_\w+): \$\{\1:-\}$", text, re.MULTILINE))
     assert passed == {variable(name) for name in NAMES} - {variable(name) for name in fixed | of_the_supervisor}
+
+
+def test_what_asks_for_spans_is_passed_on() -> None:
+    """OpenTelemetry's variables for the endpoint, its headers and sampling reach the services."""
+    text = (CHECKOUT / "docker-compose.yml").read_text()
+    passed = set(re.findall(r"^  (OTEL_\w+): \$\{\1:-\}$", text, re.MULTILINE))
+    assert passed >= {*ENDPOINTS, "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
 
 
 @pytest.fixture(scope="module")

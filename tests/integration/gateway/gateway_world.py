@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from gateway.app import create_app
+from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.protocol import Protocol
 from scheduler.dispatch import Dispatcher
 from tenfold.contract.events import BatchEnded, JobExtended, JobSubmitted
@@ -178,11 +179,11 @@ class World:
 
 
 @contextmanager
-def running_world(redis_url: str, settings: Settings | None = None) -> Iterator[World]:
+def running_world(redis_url: str, settings: Settings | None = None, tracing: Tracing = UNTRACED) -> Iterator[World]:
     """A gateway and its backend; the backend serves at once unless ``world.backend.let`` is cleared."""
     with (
         Backend(redis_url).playing() as backend,
-        running_gateway(redis_url, settings) as (server, url),
+        running_gateway(redis_url, settings, tracing) as (server, url),
         httpx.Client(base_url=url, timeout=20) as http,
     ):
         wait_for(lambda: http.get("/readyz").status_code == 200, "the model")
@@ -190,9 +191,11 @@ def running_world(redis_url: str, settings: Settings | None = None) -> Iterator[
 
 
 @contextmanager
-def running_gateway(redis_url: str, settings: Settings | None = None) -> Iterator[tuple[uvicorn.Server, str]]:
+def running_gateway(
+    redis_url: str, settings: Settings | None = None, tracing: Tracing = UNTRACED
+) -> Iterator[tuple[uvicorn.Server, str]]:
     """A gateway in a thread, listening on a free port."""
-    app = create_app(settings or Settings(redis_url=redis_url, model=("toy",)))
+    app = create_app(settings or Settings(redis_url=redis_url, model=("toy",)), tracing)
     config = uvicorn.Config(
         app, http=Protocol, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
     )

@@ -1,0 +1,44 @@
+"""What a worker tells of its batches to whoever traces them. This tells nobody; `inference_worker.batch_spans` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Self
+
+from tenfold.store.worker_store import Claim
+
+if TYPE_CHECKING:
+    from inference_worker.runner import Outcome
+
+
+class Tale:
+    """One batch, from its claim to its end: a context in which the batch is run and committed."""
+
+    def __enter__(self) -> Self:
+        """The batch was claimed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The batch is over for this worker."""
+
+    def ran(self, outcome: Outcome) -> None:
+        """It ran; its commit begins now."""
+
+    def committed(self) -> None:
+        """Its results are written. Without this, its lease was lost."""
+
+
+UNTOLD: Final = Tale()
+
+
+class Telling:
+    """Tells of nothing."""
+
+    def batch(self, claim: Claim) -> Tale:  # noqa: ARG002 - nothing is told
+        """A batch that was just claimed."""
+        return UNTOLD
+
+    def stop(self) -> None:
+        """Send what is left."""
+
+
+UNTRACED: Final = Telling()
