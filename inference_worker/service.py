@@ -77,8 +77,6 @@ def run(settings: Settings, choice: Choice, stop: StopFlag) -> None:
         decoders.close()
         telling.stop()
     log.info("%s stopped", info.name)
-    if reloading.is_loading():
-        _end_at_once()
 
 
 def _telling(name: str) -> Telling:
@@ -99,12 +97,6 @@ def _seen_reloads(client: BytesRedis, keys: Keys) -> dict[str, str]:
         return {model.decode(): decode(raw, ReloadRequest).id for model, raw in client.hgetall(keys.reloads).items()}
     except (RedisError, BadMessage):
         return {}
-
-
-def _end_at_once() -> None:
-    """End a process in which a thread still loads a model: it could not be waited for, nor ended in order."""
-    logging.shutdown()
-    os._exit(0)
 
 
 def _serve(

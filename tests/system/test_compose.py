@@ -167,7 +167,9 @@ class TestStack:
         api = Api(stack.url)
         job_id = api.submit(200, priority="low")
         assert api.until_final(job_id, 300)["state"] == "succeeded"
-        assert len({result["batch"]["worker"] for result in api.results(job_id)}) == 3
+        shared = {result["batch"]["worker"] for result in api.results(job_id)}
+        # On a slow machine the job ages, and the reserved worker takes a turn of it too.
+        assert len([name for name in shared if name.startswith("worker.")]) == 3
 
     def test_archives_have_a_place_on_disk(self, stack: Stack) -> None:
         """The gateway can write to its spool, which is no memory, and to nothing beside /tmp."""

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,14 @@ from tests.unit.models.tiny import write_tiny
 
 SLOW = "synthetic:base_ms=0,item_ms=100"
 """Ten images take a second at level 0, and run one by one at the others."""
+
+
+TELLS_ITS_END = """
+import atexit, runpy, sys
+atexit.register(print, "taken down", file=sys.stderr)
+runpy.run_module("inference_worker", run_name="__main__")
+"""
+"""A worker in an interpreter that says so when it is taken down in order."""
 
 
 @dataclass
@@ -72,11 +80,17 @@ def start(desk: Desk, tmp_path: Path) -> Iterator[Start]:
     """Starts worker processes; with ``wait`` unset it returns before they are ready."""
     started: list[Process] = []
 
-    def begin(*flags: str, wait: bool = True, url: str = desk.url, **settings: str) -> Process:
+    def begin(
+        *flags: str,
+        wait: bool = True,
+        url: str = desk.url,
+        program: Sequence[str] = ("-m", "inference_worker"),
+        **settings: str,
+    ) -> Process:
         log = tmp_path / f"worker-{len(started)}.log"
         variables = {f"TENFOLD_{name.upper()}": value for name, value in settings.items()}
         env = {**os.environ, "TENFOLD_REDIS_URL": url, "TENFOLD_MODEL": desk.model, "TENFOLD_LEASE_S": "5", **variables}
-        command = leashed([sys.executable, "-m", "inference_worker", "--name", "w", "--threads", "1", *flags])
+        command = leashed([sys.executable, *program, "--name", "w", "--threads", "1", *flags])
         with log.open("wb") as out:
             process = Process(subprocess.Popen(command, env=env, stderr=out), log)
         started.append(process)
@@ -89,6 +103,15 @@ def start(desk: Desk, tmp_path: Path) -> Iterator[Start]:
         if process.popen.poll() is None:
             process.popen.kill()
             process.popen.wait()
+
+
+def test_a_stopped_worker_does_not_take_its_interpreter_down(start: Start) -> None:
+    """That costs a second of computing or more, which several workers that stop together do not have."""
+    worker = start(program=("-c", TELLS_ITS_END))
+    worker.signal(signal.SIGTERM)
+    assert worker.ended() == 0
+    assert "stopped" in worker.text()
+    assert "taken down" not in worker.text()
 
 
 def test_killed_in_the_middle(desk: Desk, start: Start) -> None:
