@@ -11,7 +11,7 @@ from scheduler.core.decisions import Decision, DispatchBatch, ExpireJob, Promote
 from scheduler.core.events import CoreEvent, JobRestored, JobSubmitted
 from scheduler.dispatch import Dispatcher
 from tenfold.contract.records import BatchRecord, JobShare, Submission
-from tenfold.store.scheduler_store import SchedulerStore
+from tenfold.store.scheduler_store import JobTrace, SchedulerStore
 
 _encoder = msgspec.json.Encoder()
 
@@ -41,14 +41,16 @@ class Carrier:
             LeadershipLost: another scheduler leads; what was left undone, it will decide itself.
         """
         batches = [self._record(decision) for decision in decisions if isinstance(decision, DispatchBatch)]
+        traces = _traces(decisions)
         if batches:
-            self._dispatcher.dispatch(token, batches)
+            self._dispatcher.dispatch(token, batches, traces)
         for decision in decisions:
             if isinstance(decision, PromoteBatch):
                 self._promote(token, decision)
             elif isinstance(decision, ExpireJob):
                 self._store.expire(token, decision.job_id)
-        self._trace([decision for decision in decisions if isinstance(decision, Trace)])
+        if traces and not batches:
+            self._store.trace(traces)
 
     def _record(self, decision: DispatchBatch) -> BatchRecord:
         jobs = {job_id: self._submissions[job_id] for job_id, _ in decision.items}
@@ -74,16 +76,16 @@ class Carrier:
             to_level=decision.to_level,
         )
 
-    def _trace(self, traces: Sequence[Trace]) -> None:
-        if not traces:
-            return
-        lines: dict[str, list[bytes]] = defaultdict(list)
-        levels: dict[str, int] = {}
-        for trace in traces:
-            lines[trace.job_id].append(_encoder.encode(trace))
-            levels[trace.job_id] = trace.level
-        self._store.trace(lines, levels)
-
 
 def _share(job: Submission) -> JobShare:
     return JobShare(job.options, job.submitted_ms, job.deadline_ms, job.traceparent)
+
+
+def _traces(decisions: Iterable[Decision]) -> dict[str, JobTrace]:
+    traces: dict[str, JobTrace] = defaultdict(JobTrace)
+    for decision in decisions:
+        if isinstance(decision, Trace):
+            trace = traces[decision.job_id]
+            trace.level = decision.level
+            trace.entries.append(_encoder.encode(decision))
+    return traces

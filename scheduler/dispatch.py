@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from tenfold.contract.errors import LeadershipLost
 from tenfold.contract.records import BatchRecord
-from tenfold.store.scheduler_store import SchedulerStore
+from tenfold.store.scheduler_store import Placed, SchedulerStore, Traces
+from tenfold.store.scripts import Argument
 
 BATCH_FUNCTION = "inference_worker.batch.run"
 """What RQ's tools show as the job's function. The worker looks it up in a table of its own and never imports it."""
@@ -19,30 +20,22 @@ FAILURE_TTL_S = 3600
 
 
 class Dispatcher:
-    """Puts batches into RQ queues, each together with its record in one transaction."""
+    """Puts batches into RQ queues. RQ says by which commands; the store carries them out in one step."""
 
     def __init__(self, store: SchedulerStore, batch_timeout_s: float) -> None:
         self._store = store
         self._timeout_s = int(batch_timeout_s)
         self._queues: dict[str, Queue] = {}
 
-    def dispatch(self, token: str, batches: Sequence[BatchRecord]) -> None:
-        """Enqueue ``batches`` in their order.
+    def dispatch(self, token: str, batches: Sequence[BatchRecord], traces: Traces = MappingProxyType({})) -> None:
+        """Enqueue ``batches`` in their order, and append ``traces``.
 
         Raises:
-            LeadershipLost: another scheduler leads; the claim drops RQ jobs that have no record.
+            LeadershipLost: another scheduler leads; nothing was changed.
         """
-        pipe = self._store.client.pipeline(transaction=True)
-        places = []
-        for batch in batches:
-            places.append(len(pipe.command_stack))
-            self._store.record(pipe, token, batch)
-            self._enqueue(pipe, batch)
-        replies = pipe.execute()
-        if any(replies[place] == 0 for place in places):
-            raise LeadershipLost("a batch was refused: another scheduler leads")
+        self._store.dispatch(token, [Placed(batch, self._enqueueing(batch)) for batch in batches], traces)
 
-    def _enqueue(self, pipe: object, batch: BatchRecord) -> None:
+    def _enqueueing(self, batch: BatchRecord) -> Sequence[Sequence[Argument]]:
         queue = self._queue(self._store.keys.queue_name(batch.lane, batch.level))
         data = Queue.prepare_data(
             BATCH_FUNCTION,
@@ -53,7 +46,10 @@ class Dispatcher:
             description=f"{len(batch.items)} images of {len(batch.jobs)} jobs, {batch.lane}",
             job_id=batch.id,
         )
-        queue.enqueue_many([data], pipeline=pipe)  # type: ignore[arg-type]  # the client's type is left open
+        # Written into a pipeline that is never sent.
+        noted = self._store.client.pipeline()
+        queue.enqueue_many([data], pipeline=noted)
+        return [words for words, _ in noted.command_stack]
 
     def _queue(self, name: str) -> Queue:
         queue = self._queues.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import msgspec
@@ -23,7 +23,7 @@ from tenfold.store.keys import (
     Keys,
     rq_queue,
 )
-from tenfold.store.scripts import Argument, call, queue_call
+from tenfold.store.scripts import Argument, call
 
 LEADER_LEASE_MS = 3_000
 """How long a leadership holds without renewal: another scheduler takes over within it and a renewal."""
@@ -60,6 +60,26 @@ class LiveBatch:
     record: BatchRecord
     level: int
     worker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A new batch, and the commands by which RQ enqueues it: the words of each, the second of them its key."""
+
+    record: BatchRecord
+    commands: Sequence[Sequence[Argument]]
+
+
+@dataclass(slots=True)
+class JobTrace:
+    """What is appended to a job's trace, and the level that it has now; "" where that is not said."""
+
+    level: int | str = ""
+    entries: list[bytes] = field(default_factory=list)
+
+
+Traces = Mapping[str, JobTrace]
+"""By job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +155,24 @@ class SchedulerStore:
 
     # What to do
 
-    def record(self, pipeline: object, token: str, batch: BatchRecord) -> None:
-        """Add to a MULTI that a batch exists; RQ's enqueue follows in the same one."""
-        queue = self.keys.queue_name(batch.lane, batch.level)
-        keys = [self.keys.leader, self.keys.batches, self.keys.doorbell(queue)]
-        queue_call(pipeline, "record_batch", keys, [token, batch.id, encode(batch)])
+    def dispatch(self, token: str, batches: Sequence[Placed], traces: Traces) -> None:
+        """Make ``batches`` known and give them to RQ, in their order, and append ``traces``: all in one step.
+
+        Raises:
+            LeadershipLost: another scheduler leads; nothing was changed.
+        """
+        k = self.keys
+        args: list[Argument] = [token, len(batches)]
+        for placed in batches:
+            args += (placed.record.id, encode(placed.record), len(placed.commands))
+            for command in placed.commands:
+                args += (len(command), *command)
+        keys = [k.leader, k.batches]
+        keys += [k.doorbell(k.queue_name(placed.record.lane, placed.record.level)) for placed in batches]
+        keys += self._traced(traces)
+        keys += [str(command[1]) for placed in batches for command in placed.commands]
+        if not call(self.client, "dispatch", keys, [*args, *_flat(traces)]):
+            raise LeadershipLost("a batch was refused: another scheduler leads")
 
     def promote(self, token: str, batch_id: str, *, lane: str, from_level: int, to_level: int) -> bool:
         """Move a waiting batch to a more urgent queue; False where it waits no longer."""
@@ -179,15 +212,12 @@ class SchedulerStore:
             self._led("close", keys, [self._now, job_id, event, token, int(idle_since_ms)])
         return ids
 
-    def trace(self, entries: Mapping[str, Sequence[bytes]], levels: Mapping[str, int]) -> None:
+    def trace(self, traces: Traces) -> None:
         """Append to the traces of these jobs and note the level of each."""
-        pipe = self.client.pipeline(transaction=False)
-        for job_id, lines in entries.items():
-            level = levels.get(job_id, "")
-            queue_call(
-                pipe, "trace", [self.keys.job(job_id), self.keys.trace(job_id)], [TRACE_ENTRIES_MAX, level, *lines]
-            )
-        pipe.execute()
+        call(self.client, "trace", self._traced(traces), _flat(traces))
+
+    def _traced(self, traces: Traces) -> list[str]:
+        return [key for job_id in traces for key in (self.keys.job(job_id), self.keys.trace(job_id))]
 
     def publish(self, status: Mapping[str, object], standings: Mapping[str, tuple[int, float | None]]) -> None:
         """Tell the gateways how the queues stand and how far each job has to go."""
@@ -300,3 +330,10 @@ class SchedulerStore:
     @property
     def _now(self) -> str:
         return "" if self.injected_now_ms is None else str(self.injected_now_ms)
+
+
+def _flat(traces: Traces) -> list[Argument]:
+    flat: list[Argument] = [TRACE_ENTRIES_MAX]
+    for trace in traces.values():
+        flat += (trace.level, len(trace.entries), *trace.entries)
+    return flat

@@ -170,7 +170,7 @@ TABLE: tuple[Mechanism, ...] = (
     Mechanism(
         ONE_SCHEDULER,
         "token of dispatch",
-        LUA + "record_batch.lua",
+        LUA + "dispatch.lua",
         _LED,
         "",
         f"{VERBS}::test_an_old_leader_can_change_nothing",

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import schemas
 from gateway.crud.text_forms import TEXT_FORM
+from tenfold.store.scheduler_store import JobTrace
 from tests.integration.gateway.gateway_world import World, image, wait_for
 
 
@@ -217,7 +218,7 @@ def test_an_image_is_drawn_while_it_is_kept(world: World) -> None:
 def test_a_trace_is_what_the_scheduler_wrote(world: World) -> None:
     """The trace's entries come in order, as they are."""
     job = submit(world, 1)
-    world.backend.scheduler.trace({job["id"]: [b'{"kind":"entered"}', b'{"kind":"batched"}']}, {})
+    world.backend.scheduler.trace({job["id"]: JobTrace(entries=[b'{"kind":"entered"}', b'{"kind":"batched"}'])})
     trace = world.http.get(job["links"]["trace"]).json()["trace"]
     assert [entry["kind"] for entry in trace] == ["entered", "batched"]
 

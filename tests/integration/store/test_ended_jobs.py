@@ -11,6 +11,7 @@ from tenfold.contract.states import JobState
 from tenfold.store.connection import connect_async
 from tenfold.store.ended_jobs import NOTE_S, SETTLED_MS, WINDOW_MS, EndedJobs
 from tenfold.store.gateway_store import GatewayStore
+from tenfold.store.scheduler_store import JobTrace
 from tests.integration.store.store_world import World
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -66,7 +67,7 @@ def test_only_traced_jobs_are_read_with_their_story(world: World) -> None:
     end(world, "a")
     end(world, "b", traceparent="")
     line = b'{"job_id":"a","kind":"sank","level":1,"at_ms":5.0,"detail":{"why":"x"}}'
-    world.scheduler.trace({"a": [line]}, {"a": 1})
+    world.scheduler.trace({"a": JobTrace(1, [line])})
     (job,) = looking(world).traced(["a", "b", "gone"])
     assert (job.job.job_id, job.state, job.total, job.level, job.started_ms) == ("a", JobState.CANCELED, 1, 1, None)
     assert [(told.kind, told.level, told.at_ms, told.detail) for told in job.trace] == [("sank", 1, 5.0, {"why": "x"})]

@@ -25,6 +25,7 @@ from tenfold.contract.records import (
 )
 from tenfold.contract.states import JobState
 from tenfold.store.bounds import Bounds
+from tenfold.store.scheduler_store import JobTrace
 from tenfold.store.worker_store import WorkerStore
 from tests.integration.store.store_world import LANE, World, refused
 
@@ -234,7 +235,7 @@ def test_promotion_moves_a_waiting_batch_once(world: World) -> None:
 
 
 def test_an_old_leader_can_change_nothing(world: World) -> None:
-    """What a scheduler does needs the newest token; what an old leader enqueued is dropped by the claim."""
+    """What a scheduler does needs the newest token; what an old leader enqueues reaches neither RQ nor us."""
     world.submit("j", 2)
     world.dispatch("1-0", ids("j", 1), level=2)
     world.client.delete(world.keys.leader)
@@ -248,12 +249,35 @@ def test_an_old_leader_can_change_nothing(world: World) -> None:
     with pytest.raises(LeadershipLost):
         world.scheduler.expire(world.token, "j")
     assert not world.scheduler.promote(world.token, "1-0", lane=LANE, from_level=2, to_level=1)
+    assert not world.client.exists("rq:job:1-1")
+    assert world.client.llen(f"rq:queue:{QUEUE}") == 0
     claim = world.worker().claim()
     assert claim is not None
     assert (claim.batch.id, claim.place) == ("1-0", 2)
     assert world.worker().claim() is None
-    assert world.client.llen(f"rq:queue:{QUEUE}") == 0
     assert world.state("j") == "running"
+
+
+def test_a_batch_without_a_record_is_dropped(world: World) -> None:
+    """An RQ job that somebody else put into a queue of ours is claimed by nobody, and leaves the queue."""
+    world.submit("j", 1)
+    world.dispatch("1-0", ids("j", 0))
+    world.client.hdel(world.keys.batches, "1-0")
+    assert world.worker().claim() is None
+    assert world.client.llen(f"rq:queue:{QUEUE}") == 0
+
+
+def test_a_dispatch_that_is_sent_twice_counts_once(world: World) -> None:
+    """The same batch again, as after a broken line, stands in its queue once, and is not queued again while it runs."""
+    world.submit("j", 1)
+    world.dispatch("1-0", ids("j", 0))
+    world.dispatch("1-0", ids("j", 0))
+    assert world.client.llen(f"rq:queue:{QUEUE}") == 1
+    worker = world.worker()
+    assert worker.claim() is not None
+    world.dispatch("1-0", ids("j", 0))
+    assert worker.claim() is None
+    assert world.client.hget("rq:job:1-0", "status") == b"started"
 
 
 def test_an_old_leader_puts_nothing_back(world: World) -> None:
@@ -388,7 +412,7 @@ def test_a_new_leader_finds_everything(world: World) -> None:
 def test_a_trace_never_outlives_its_job(world: World) -> None:
     """A trace takes the job's lifetime, and none is made for a job that is gone."""
     world.submit("j", 1)
-    world.scheduler.trace({"j": [b'{"kind":"entered"}'], "gone": [b"{}"]}, {"j": 1})
+    world.scheduler.trace({"j": JobTrace(1, [b'{"kind":"entered"}']), "gone": JobTrace(entries=[b"{}"])})
     assert world.ask("trace", "j") == [{"kind": "entered"}]
     assert world.client.hget(world.keys.job("j"), "level") == b"1"
     assert world.client.exists(world.keys.trace("gone")) == 0
