@@ -8,6 +8,7 @@ import redis.asyncio
 from fastapi import Depends, Request
 
 from gateway.crud.admission import Admission
+from gateway.crud.bodies import Bodies
 from gateway.crud.catalog import Catalog
 from gateway.crud.changes import Changes
 from gateway.crud.clients import Client, Keyring, Scope
@@ -69,6 +70,7 @@ class Gateway:
         clock = StoreClock(store)
         catalog = Catalog(store, settings.model[0])
         limits = UploadLimits(settings.file_bytes_max, settings.pixels_max, settings.images_per_job_max)
+        admission = Admission(store)
         drawing = Drawing(store)
         spool = Spool(settings.spool_dir, SPOOLED_BODIES_MAX * settings.body_bytes_max)
         return cls(
@@ -82,11 +84,9 @@ class Gateway:
                 store,
                 clock,
                 catalog,
-                Admission(store),
-                limits,
+                admission,
+                Bodies(admission, limits, settings.body_bytes_max, spool),
                 Quotas(store),
-                settings.body_bytes_max,
-                spool,
                 settings.allotments,
                 tracing,
             ),

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from gateway.crud.archives import MEDIA_TYPES as ARCHIVE_TYPES
+from gateway.crud.bodies import IMAGE_TYPES
 from gateway.crud.fields import DEADLINE_MS_MAX, DETECTIONS_MAX, FILES
-from gateway.crud.intake import IMAGE_TYPES
 from gateway.crud.values import COUNT_MAX, WITHIN_S_MAX, WITHIN_S_MIN
 from gateway.schemas import ProblemAnswer
 

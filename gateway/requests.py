@@ -2,8 +2,8 @@
 
 from fastapi import Request
 
+from gateway.crud.bodies import Sent
 from gateway.crud.clients import Client
-from gateway.crud.intake import Sent
 
 
 def sent_by(request: Request, client: Client, *, archives: bool = False, may_open: bool = False) -> Sent:

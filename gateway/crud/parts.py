@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from gateway.crud.bodies import Sent
 from gateway.crud.clients import Client
 from gateway.crud.fields import NoFields
-from gateway.crud.intake import Intake, Sent, require_images
+from gateway.crud.intake import Intake, require_images
 from gateway.crud.quotas import Quota
 from gateway.crud.uploads import Upload
 from tenfold.contract.errors import Conflict, NotFound
@@ -60,7 +61,7 @@ class Parts:
             return await self._receive(sent, job)
 
     async def _receive(self, sent: Sent, job: JobView) -> Part:
-        media = self.intake.media_type(sent)
+        media = self.intake.bodies.media_type(sent)
         if sent.idempotency_key is None:  # otherwise it may be a part that was added before
             require_open(job)
             await self.intake.quotas.check(sent.client)
@@ -72,7 +73,7 @@ class Parts:
             held = await self.intake.reserve(upload, sent)
             if held is None:
                 require_open(job)
-            await self.intake.read(sent, media, upload, fields)
+            await self.intake.bodies.read(sent, media, upload, fields)
             require_images(upload)
             own, twin = await self.intake.compare(upload, fields.wishes(), held)
         except BaseException:

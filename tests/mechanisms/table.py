@@ -398,7 +398,7 @@ TABLE: tuple[Mechanism, ...] = (
     Mechanism(
         BOUNDED,
         "bytes of a body",
-        "gateway/crud/intake.py",
+        "gateway/crud/bodies.py",
         "            if seen > self.body_bytes_max:\n                raise self._body_too_large()\n",
         "",
         f"{LIMITS}::test_a_body_of_unknown_length_is_bounded_too",
