@@ -6,7 +6,7 @@ from typing import Final
 import typer
 
 from tenfold.cli import bench, detect, doctor, jobs, service_commands, simulate, system, top, up, values
-from tenfold.client import NotReachable, WaitRanOut
+from tenfold.client import ApiError, NotReachable, WaitRanOut
 from tenfold.contract.errors import SettingsError, TenfoldError
 
 # The first that fits counts.
@@ -37,12 +37,19 @@ app.command("doctor")(doctor.doctor)
 service_commands.add_to(app)
 
 
+def _advice(error: TenfoldError) -> str:
+    """What a person may do about it that the service cannot know."""
+    if isinstance(error, ApiError) and error.code == "unauthorized":
+        return "; --api-key or TENFOLD_API_KEY gives one"
+    return ""
+
+
 def run(args: list[str]) -> int:
     """Run a command line and give its exit status; an error of ours is one sentence on stderr, never a traceback."""
     try:
         app(args, prog_name="tenfold")
     except TenfoldError as error:
-        print(f"tenfold: {error}", file=sys.stderr)
+        print(f"tenfold: {error}{_advice(error)}", file=sys.stderr)
         return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing more may be written, not even at exit.

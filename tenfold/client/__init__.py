@@ -12,7 +12,7 @@ from tenfold.client.asynchronous import AsyncTenfold
 from tenfold.client.blocking import Tenfold
 from tenfold.client.connection import DEFAULT_URL
 from tenfold.client.delivery import OnSent
-from tenfold.client.errors import ApiError, Busy, ClientError, NotReachable, UnusableImage, WaitRanOut
+from tenfold.client.errors import ApiError, Busy, ClientError, NotReachable, ProxyFailed, UnusableImage, WaitRanOut
 from tenfold.client.events import Event, Progressed, ResultCommitted, StateChanged
 from tenfold.client.records import FINAL_STATES, Added, ImageCounts, ImageResult, Job, JobPage
 from tenfold.client.retries import Retries
@@ -41,6 +41,7 @@ __all__ = [
     "Picture",
     "Pictures",
     "Progressed",
+    "ProxyFailed",
     "ResultCommitted",
     "Retries",
     "StateChanged",

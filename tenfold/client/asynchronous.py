@@ -222,6 +222,7 @@ class AsyncTenfold(Connection):
             if reply.is_error:
                 await reply.aread()
                 return reply
+            calls.check_ours(reply)
             with calls.arriving(call.into) as out:
                 async for chunk in reply.aiter_bytes():
                     await asyncio.to_thread(out.write, chunk)

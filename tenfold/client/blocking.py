@@ -216,6 +216,7 @@ class Tenfold(Connection):
             if reply.is_error:
                 reply.read()
                 return reply
+            calls.check_ours(reply)
             with calls.arriving(call.into) as out:
                 for chunk in reply.iter_bytes():
                     out.write(chunk)

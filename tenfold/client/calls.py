@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Generic, TypeVar
 import httpx
 import msgspec
 
-from tenfold.client.errors import ApiError, Busy, ClientError
+from tenfold.client.errors import ApiError, Busy, ClientError, ProxyFailed
 from tenfold.client.records import Job, JobPage, ResultPage
 from tenfold.client.uploads import Options, Upload
 
@@ -58,6 +58,7 @@ class Call(Generic[T]):
 
     def read(self, reply: httpx.Response) -> T:
         """The answer. Raises ClientError where it is none of ours."""
+        check_ours(reply)
         if self.into is not None:
             return None  # type: ignore[return-value]  # T is None; the file has it
         if self.kind is bytes:
@@ -169,12 +170,37 @@ def events_path(job_id: str) -> str:
     return f"/v1/jobs/{_part(job_id)}/events"
 
 
+def check_ours(reply: httpx.Response) -> None:
+    """Raise ClientError where a reply that is no error cannot be Tenfold's: it leads elsewhere, or is a web page."""
+    if reply.is_redirect:
+        where = f"{_place(reply)} answered {reply.status_code} and leads to {reply.headers['Location']}"
+        raise ClientError(f"{where}: name the address of Tenfold itself with --url")
+    if reply.headers.get("Content-Type", "").startswith("text/html"):
+        raise ClientError(f"{_place(reply)} answered with a web page, which is not Tenfold's: is --url right?")
+
+
 def refusal(reply: httpx.Response) -> ApiError:
     """A reply that is an error, as one of ours."""
     problem, retry_after_s = _problem(reply), _retry_after_s(reply)
-    if retry_after_s is None:
-        return ApiError(reply.status_code, problem)
-    return Busy(reply.status_code, problem, retry_after_s)
+    said = "" if problem else _not_ours(reply)
+    if retry_after_s is not None:
+        return Busy(reply.status_code, problem, retry_after_s, said)
+    failed = ProxyFailed if said and reply.status_code in _PROXY_FAILED else ApiError
+    return failed(reply.status_code, problem, said)
+
+
+_PROXY_FAILED: Final = frozenset({502, 503, 504})
+
+
+def _not_ours(reply: httpx.Response) -> str:
+    said = f"{_place(reply)} answered {reply.status_code} {reply.reason_phrase}, not in Tenfold's words"
+    if reply.status_code in _PROXY_FAILED:
+        return f"{said}: a proxy there does not reach it; is it running?"
+    return f"{said}: is --url right?"
+
+
+def _place(reply: httpx.Response) -> str:
+    return str(reply.request.url.copy_with(query=None))
 
 
 def _retry_after_s(reply: httpx.Response) -> float | None:
@@ -195,4 +221,5 @@ def _problem(reply: httpx.Response) -> dict[str, Any]:
         problem = reply.json()
     except ValueError:
         return {}
-    return problem if isinstance(problem, dict) else {}
+    # Whatever else speaks JSON there has other words for it.
+    return problem if isinstance(problem, dict) and {"title", "detail"} & problem.keys() else {}

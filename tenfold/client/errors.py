@@ -4,8 +4,9 @@ ClientError
 ├── NotReachable     nobody answered at the address, or the line broke and did not come back
 ├── WaitRanOut       a job takes longer than the caller wanted to wait; it goes on
 ├── UnusableImage    what was given is no image that could be sent; nothing was, or what was is canceled
-└── ApiError         the service refused, in its problem document's words
-    └── Busy         for now: it said after how long to try again, and trying again did not help
+└── ApiError         the service refused, in its problem document's words; or something else did, in words of its own
+    ├── Busy         for now: it said after how long to try again, and trying again did not help
+    └── ProxyFailed  a proxy answered that it does not reach the service: NotReachable as well
 """
 
 from typing import Any
@@ -34,10 +35,13 @@ class UnusableImage(ClientError):
 
 
 class ApiError(ClientError):
-    """The service refused. `status` is HTTP's, `problem` the problem document (may be empty)."""
+    """The service refused. `status` is HTTP's, `problem` the problem document.
 
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        title, detail = problem.get("title") or f"HTTP {status}", problem.get("detail")
+    Where something else answered in its place, `problem` is empty and `said` is what the error says.
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any], said: str = "") -> None:
+        title, detail = problem.get("title") or said or f"HTTP {status}", problem.get("detail")
         super().__init__(f"{title}: {detail}" if detail else str(title))
         self.status = status
         self.problem = problem
@@ -48,12 +52,16 @@ class ApiError(ClientError):
         return str(self.problem.get("code") or "")
 
 
+class ProxyFailed(ApiError, NotReachable):
+    """A proxy answered at the address, and it does not reach the service."""
+
+
 class Busy(ApiError):
     """The service refuses for now: too much is queued, or a part of it is missing.
 
     `retry_after_s` is when it said to come back.
     """
 
-    def __init__(self, status: int, problem: dict[str, Any], retry_after_s: float) -> None:
-        super().__init__(status, problem)
+    def __init__(self, status: int, problem: dict[str, Any], retry_after_s: float, said: str = "") -> None:
+        super().__init__(status, problem, said)
         self.retry_after_s = retry_after_s

@@ -57,8 +57,8 @@ class CannedService:
 
 
 @contextmanager
-def canned_service() -> Iterator[CannedService]:
-    service = CannedService()
+def canned_service(kind: type[CannedService] = CannedService) -> Iterator[CannedService]:
+    service = kind()
 
     class Handler(BaseHTTPRequestHandler):
         def _handle(self) -> None:

@@ -12,8 +12,6 @@ from PIL import Image
 from tenfold.cli import main
 from tests.unit.tenfold.canned_service import CannedService, Reply, broken, canned_service, found, job
 
-SCENE = str(Path(__file__).parents[4] / "examples" / "images" / "scene-1.jpg")
-
 
 @pytest.fixture
 def service() -> Iterator[CannedService]:
@@ -100,39 +98,6 @@ def test_refusal_is_status_1_with_the_services_words(
 def test_wrong_usage_is_status_2(args: list[str]) -> None:
     """What cannot be meant is status 2 before anything is started or asked."""
     assert main(args) == 2
-
-
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["detect", SCENE],
-        ["jobs", "submit", SCENE],
-        ["jobs", "list"],
-        ["jobs", "show", "x"],
-        ["jobs", "watch", "x"],
-        ["jobs", "results", "x"],
-        ["jobs", "results", "x", "--format", "csv"],
-        ["jobs", "trace", "x"],
-        ["jobs", "close", "x"],
-        ["jobs", "cancel", "x"],
-        ["values", "generate"],
-        ["values", "show", "x"],
-        ["values", "total"],
-        ["values", "sample"],
-        ["values", "delete-random"],
-        ["top"],
-        ["queues"],
-        ["workers"],
-        ["models", "list"],
-    ],
-)
-def test_server_down_is_status_4_and_no_traceback(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """With nobody there, every client command says where it looked, and ends with 4."""
-    assert main([*args, "--url", "http://127.0.0.1:9"]) == 4
-    out, err = capsys.readouterr()
-    assert "http://127.0.0.1:9" in err
-    assert "tenfold up" in err
-    assert out == ""
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(

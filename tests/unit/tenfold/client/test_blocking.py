@@ -80,10 +80,15 @@ def test_problem_document_becomes_an_error_with_its_words(service: CannedService
 
 
 def test_error_without_a_problem_document_keeps_its_status(service: CannedService) -> None:
-    """A proxy's page instead of a problem document still gives the status."""
+    """A proxy's page instead of a problem document still gives the status, and says that nobody was reached."""
     service.reply("GET", "/v1/jobs", b"<html>Bad Gateway", status=502)
-    with Tenfold(service.url, retries=Retries(times=0)) as client, pytest.raises(ApiError, match="HTTP 502"):
+    with (
+        Tenfold(service.url, retries=Retries(times=0)) as client,
+        pytest.raises(ApiError, match="502.*proxy") as failed,
+    ):
         client.jobs()
+    assert isinstance(failed.value, NotReachable)
+    assert (failed.value.status, failed.value.problem) == (502, {})
 
 
 def test_answer_of_something_else_is_not_mistaken_for_ours(service: CannedService, client: Tenfold) -> None:
