@@ -39,7 +39,7 @@ local function dropped_of(record)
 end
 
 local function tell(kind, id, fields)
-  fields.type, fields.batch_id, fields.worker = kind, id, ARGV[2]
+  fields.type, fields.batch_id = kind, id
   redis.call('XADD', KEYS[5], '*', 'e', cjson.encode(fields))
 end
 
@@ -56,6 +56,7 @@ local function take(id, at)
   local dropped, gone = dropped_of(record)
   if #dropped == #record.items then
     drop_batch(k, id, 'canceled', now, 60)
+    -- Nobody's: no worker was lost with it.
     tell('batch_lost', id, {})
     return nil
   end
@@ -70,7 +71,7 @@ local function take(id, at)
       redis.call('HSET', KEYS[6] .. job, 'state', 'running', 'started_ms', int(now))
     end
   end
-  tell('batch_claimed', id, #dropped > 0 and {dropped = dropped} or {})
+  tell('batch_claimed', id, {worker = ARGV[2], dropped = #dropped > 0 and dropped or nil})
   local marked = 0
   for job in pairs(record.jobs) do
     if redis.call('EXISTS', KEYS[6] .. job .. ':losses') == 1 then marked = 1 end

@@ -132,7 +132,7 @@ def test_a_worker_takes_the_highest_level_then_the_oldest(world: World) -> None:
 
 
 def test_a_claim_drops_what_was_canceled_or_expired(world: World) -> None:
-    """Images of ended jobs never run, and a batch of only such is dropped whole."""
+    """Images of ended jobs never run, and a batch of only such is dropped whole: no worker was lost with it."""
     world.submit("a", 1)
     world.submit("b", 1, deadline_ms=1.0)
     world.submit("c", 1)
@@ -145,7 +145,7 @@ def test_a_claim_drops_what_was_canceled_or_expired(world: World) -> None:
     assert claim.positions == [2]
     assert worker.claim() is None
     lost = [event for event in world.events() if isinstance(event, BatchLost)]
-    assert [(event.batch_id, event.left) for event in lost] == [("1-2", [])]
+    assert [(event.batch_id, event.left, event.worker) for event in lost] == [("1-2", [], "")]
     assert world.client.hkeys(world.keys.batches) == [b"1-1"]
 
 
