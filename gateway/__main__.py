@@ -1,6 +1,7 @@
 """``python -m gateway``: one gateway process on uvicorn."""
 
 import argparse
+import logging
 import socket
 import sys
 from collections.abc import Sequence
@@ -17,9 +18,17 @@ from tenfold.tracing.starting import start_tracing
 
 KEEP_ALIVE_S = 30
 
+log = logging.getLogger(__name__)
+
 
 class _Server(uvicorn.Server):
-    """Uvicorn, but who waits for a job is told first when the process stops."""
+    """Uvicorn, but in our words, and who waits for a job is told first when the process stops."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in getattr(self, "servers", []):
+            for listening in server.sockets:
+                log.info("listens on %s:%s", *listening.getsockname()[:2])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.app.state.gateway.changes.close()  # type: ignore[union-attr]  # always our own application
@@ -33,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = load_or_exit(vars(flags))
     configure_logs(settings.log_level, settings.log_format)
     tracing = _tracing()
+    # What it says of its own course; what goes wrong is still told.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
         settings.require_safe_address()
         server = _server(settings, root_path, tracing)

@@ -18,7 +18,21 @@ access = logging.getLogger("gateway.access")
 log = logging.getLogger(__name__)
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
-_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+# What each open dashboard reads every second; a refusal is told all the same.
+_LOOKS: Final = frozenset(
+    {
+        "/",
+        "/dashboard/{name}",
+        "/v1/queues",
+        "/v1/workers",
+        "/v1/models",
+        "/v1/jobs",
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/trace",
+    }
+)
+_ERRORS_FROM: Final = 400
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -73,7 +87,8 @@ class _Exchange:
         route = getattr(self.scope.get("route"), "path", "") or "(none)"
         method = self.scope["method"] if self.scope["method"] in _METHODS else "OTHER"
         metrics.count(method, route, self.status, took_s, self.scope.get("tenfold.code", ""))
-        level = logging.DEBUG if route in _QUIET else logging.INFO
+        quiet = route in _PROBES or (route in _LOOKS and method == "GET" and self.status < _ERRORS_FROM)
+        level = logging.DEBUG if quiet else logging.INFO
         if not access.isEnabledFor(level):
             return
         line = {

@@ -8,8 +8,10 @@ back what they hold, then the scheduler, then Redis.
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -21,8 +23,9 @@ from rich.console import Console
 from rich.text import Text
 
 from tenfold import services
-from tenfold.client import ClientError, Tenfold
+from tenfold.client import DEFAULT_URL, ClientError, Tenfold
 from tenfold.contract.errors import TenfoldError
+from tenfold.preflight import require_model_files, require_room
 from tenfold.redis_server import RedisServer, RedisServerError, require_answer
 from tenfold.restarts import Restarts
 from tenfold.sample_run import run_samples, sample_pictures, sample_table
@@ -30,7 +33,7 @@ from tenfold.settings import Settings
 from tenfold.supervisor import Service, Supervisor
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
-_NOT_READY_HINT_EVERY_S: Final = 20.0
+_NOT_READY_HINT_EVERY_S: Final = 10.0
 
 
 class PortTaken(TenfoldError):
@@ -55,6 +58,9 @@ def run(settings: Settings, *, sample: bool = True) -> int:
     start or a service does not come up.
     """
     settings.require_safe_address()
+    require_model_files(settings)
+    if settings.redis_url is None:
+        require_room(settings.data_dir)
     settings = replace(settings, port=free_port(settings.host, settings.port))
     return asyncio.run(_System(settings, sample).run())
 
@@ -161,10 +167,13 @@ class _System:
         if self._sample:
             await asyncio.to_thread(self._show_samples, url)
         self._out.print(f"Tenfold is ready at {url}", soft_wrap=True)
+        if self._out.is_terminal:
+            self._out.print(what_to_do_next(url), soft_wrap=True)
         await _forever()
 
     async def _until_ready(self, url: str) -> None:
-        hint_at = time.monotonic() + _NOT_READY_HINT_EVERY_S
+        began_at = time.monotonic()
+        hint_at = began_at + _NOT_READY_HINT_EVERY_S
         async with httpx.AsyncClient(base_url=url, timeout=5.0, trust_env=False) as client:
             while True:
                 said = "nobody answers"
@@ -172,9 +181,9 @@ class _System:
                     reply = await client.get("/readyz")
                     if reply.status_code == 200:
                         return
-                    said = " ".join(reply.text.split())[:300]
+                    said = _missing_of(reply)
                 if time.monotonic() > hint_at:
-                    self._say("up", f"not ready yet: {said}")
+                    self._say("up", f"not ready yet ({time.monotonic() - began_at:.0f} s): {said}")
                     hint_at = time.monotonic() + _NOT_READY_HINT_EVERY_S
                 await asyncio.sleep(0.2)
 
@@ -195,6 +204,23 @@ class _System:
         except (ClientError, OSError) as error:
             # The system is up all the same; what went wrong is said, and its log lines stand above.
             self._say("up", f"the sample run failed: {error}")
+
+
+def what_to_do_next(url: str) -> str:
+    """For who just started their first system: a browser, a picture of their own, the end."""
+    command = "tenfold" if shutil.which("tenfold") else os.path.relpath(sys.argv[0])
+    at = "" if url == DEFAULT_URL else f" --url {url}"
+    return (
+        "Open it in a browser, or find objects in a picture of your own from another shell: "
+        f"{command} detect photo.jpg{at}\nCtrl-C stops it."
+    )
+
+
+def _missing_of(reply: httpx.Response) -> str:
+    """What `/readyz` says is missing."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return "; ".join(reply.json()["missing"])
+    return f"HTTP {reply.status_code}"
 
 
 def _threads(settings: Settings) -> tuple[str, ...]:

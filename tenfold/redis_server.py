@@ -167,7 +167,10 @@ class RedisServer:
                 )
         except OSError as error:
             self._release()
-            raise RedisServerError(f"Redis cannot be started in {self.data_dir}: {error}") from error
+            why = error.strerror or error
+            raise RedisServerError(
+                f"Redis cannot be started in {self.data_dir} ({why}); give another --data-dir"
+            ) from error
         try:
             self._wait_until_ready(self.process)
         except BaseException:

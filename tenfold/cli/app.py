@@ -1,10 +1,11 @@
 """All commands gathered, and one table from errors to exit statuses."""
 
 import sys
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
+import tenfold
 from tenfold.cli import bench, detect, doctor, jobs, service_commands, simulate, system, top, up, values
 from tenfold.client import ApiError, NotReachable, WaitRanOut
 from tenfold.contract.errors import SettingsError, TenfoldError
@@ -23,6 +24,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tenfold {tenfold.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+]
+
+
+@app.callback()
+def _all_commands(version: Version = False) -> None:
+    pass
+
+
 app.command("up")(up.up)
 app.command("detect", epilog=detect.EXAMPLES)(detect.detect)
 app.add_typer(jobs.app, name="jobs")

@@ -51,6 +51,7 @@ def detect(
     form = "json" if as_json and form is None else form
     formats.check(form, out)
     uploads = pictures.gather(paths)
+    pictures.refuse_archives(uploads)
     options = Options(model, conf, iou, max_detections, imgsz, priority, deadline_ms)
     drawer = Drawer(uploads, out or DRAWN_IN) if save_images else None
     began_s = time.monotonic()

@@ -48,6 +48,8 @@ def doctor(as_json: terminal.AsJson = False) -> None:
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("tenfold", True, f"{tenfold.__version__}, Python {sys.version.split()[0]}")
     yield _redis(settings)
+    if settings.redis_url is None:
+        yield _data_dir(settings)
     yield _torch(settings)
     yield _address(settings)
     yield from traces(os.environ)
@@ -64,6 +66,15 @@ def _redis(settings: Settings) -> Finding:
         return Finding("redis", True, f"{settings.shown('redis_url')} answers: {require_answer(settings.redis_url)}")
     except TenfoldError as error:
         return Finding("redis", False, str(error))
+
+
+def _data_dir(settings: Settings) -> Finding:
+    from tenfold.preflight import require_room
+
+    try:
+        return Finding("data", True, f"{settings.data_dir} has {require_room(settings.data_dir) / 2**30:.1f} GiB free")
+    except TenfoldError as error:
+        return Finding("data", False, str(error))
 
 
 def _torch(settings: Settings) -> Finding:
@@ -112,6 +123,8 @@ def traces(environ: MutableMapping[str, str]) -> Iterator[Finding]:
 def _show(settings: Settings, findings: list[Finding]) -> None:
     console = terminal.people()
     for finding in findings:
-        console.print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.what}: {finding.said}", markup=False)
+        console.print(
+            f"{'ok   ' if finding.ok else 'WRONG'} {finding.what}: {finding.said}", markup=False, soft_wrap=True
+        )
     rows = [(variable(name), settings.shown(name), settings.sources[name]) for name in NAMES]
     console.print(terminal.table("Settings", ("setting", "value", "from"), rows))

@@ -55,6 +55,9 @@ def submit(
         return
     for job in jobs:
         print(job.id)
+    if sys.stdout.isatty():
+        last = jobs[-1].id
+        terminal.note(f"`tenfold jobs watch {last}` waits for it, `results`, `images` and `trace` tell of it")
 
 
 def _send(client: Tenfold, images: Sequence[Upload], options: Options, bar: terminal.Bar) -> Job:

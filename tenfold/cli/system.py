@@ -89,7 +89,7 @@ def _totals(told: dict[str, Any]) -> str:
     return (
         f"{queued.get('items', 0)} of {queued.get('items_max', '?')} images queued, "
         f"{'no rate yet' if rate is None else f'{rate:.1f} images/s'}, "
-        f"{'led by ' + str(told['leader']) if told.get('leader') else 'no scheduler leads'}"
+        f"{'a scheduler leads' if told.get('leader') else 'no scheduler leads'}"
     )
 
 

@@ -31,6 +31,7 @@ class AsyncTenfold(Connection):
     _http: httpx.AsyncClient = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        Connection.__post_init__(self)  # `super()` knows no class that was made anew for its slots
         self._http = httpx.AsyncClient(**self._http_arguments())
 
     async def __aenter__(self) -> Self:

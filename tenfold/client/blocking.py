@@ -31,6 +31,7 @@ class Tenfold(Connection):
     _http: httpx.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        Connection.__post_init__(self)  # `super()` knows no class that was made anew for its slots
         self._http = httpx.Client(**self._http_arguments())
 
     def __enter__(self) -> Self:

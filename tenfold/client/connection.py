@@ -24,12 +24,15 @@ class Connection:
     """
 
     url: str = DEFAULT_URL
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 120.0
     retries: Retries = field(default_factory=Retries)
     on_retry: Callable[[str, float], None] | None = None
     _reached: bool = field(init=False, repr=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.url = _with_scheme(self.url.strip())
 
     def _http_arguments(self) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
@@ -45,6 +48,11 @@ class Connection:
         if isinstance(failed, httpx.Response):
             return f"{self.url} answered {failed.status_code}"
         return f"{self.url}: {str(failed) or type(failed).__name__}"
+
+
+def _with_scheme(url: str) -> str:
+    # `localhost:8000`, as people type it.
+    return url if "://" in url else f"http://{url}"
 
 
 def _host_of(url: str) -> str | None:

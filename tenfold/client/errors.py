@@ -41,8 +41,8 @@ class ApiError(ClientError):
     """
 
     def __init__(self, status: int, problem: dict[str, Any], said: str = "") -> None:
-        title, detail = problem.get("title") or said or f"HTTP {status}", problem.get("detail")
-        super().__init__(f"{title}: {detail}" if detail else str(title))
+        # The title only says in HTTP's words what the detail says in ours.
+        super().__init__(str(problem.get("detail") or problem.get("title") or said or f"HTTP {status}"))
         self.status = status
         self.problem = problem
 

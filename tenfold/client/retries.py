@@ -94,8 +94,9 @@ class Attempts:
 def as_ours(error: Exception, url: str, call: Call[Any]) -> ClientError:
     """A failure of the line, in a sentence that says where and what to do."""
     if isinstance(error, (*_NOBODY, *_NO_ADDRESS)):
+        hint = "; does it speak http rather than https?" if "WRONG_VERSION_NUMBER" in str(error) else ""
         return NotReachable(
-            f"no Tenfold answers at {url} ({error}); start one with `tenfold up`, or name another with --url"
+            f"no Tenfold answers at {url} ({error}{hint}); start one with `tenfold up`, or name another with --url"
         )
     if isinstance(error, httpx.TimeoutException):
         return WaitRanOut(f"{url} did not answer {call.method} {call.path} in time")

@@ -9,6 +9,8 @@ from typing import IO, Any, Final, Self, TypeAlias
 from tenfold.client.errors import UnusableImage
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+OTHER_PICTURE_SUFFIXES: Final = frozenset({".heic", ".heif", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".jxl", ".dng"})
+"""Pictures too, of formats that the service does not read."""
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 

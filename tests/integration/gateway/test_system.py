@@ -1,5 +1,6 @@
 import contextlib
 import http.client
+import logging
 import re
 import socket
 from pathlib import Path
@@ -214,3 +215,17 @@ def test_the_dashboard_needs_no_other_server(world: World) -> None:
         assert not re.search(r"https?://(?!www\.w3\.org/)", content.text)
     assert not re.search(r"https?://|<script>|style=", page.text)
     assert world.http.get("/dashboard/dashboard.py").status_code == 404
+
+
+def test_what_dashboards_read_each_second_fills_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Looks are told at level debug; a refused one, and what does something, at level info."""
+    caplog.set_level(logging.INFO, "gateway.access")
+    for path in ("/", "/v1/queues", "/v1/jobs", "/readyz"):
+        assert world.http.get(path).status_code == 200
+    assert caplog.messages == []
+    assert world.http.get("/v1/jobs/nosuchjob").status_code == 404
+    assert world.http.get("/v1/values/total").status_code == 200
+    assert [message.split(" in ")[0] for message in caplog.messages] == [
+        "GET '/v1/jobs/nosuchjob' 404",
+        "GET '/v1/values/total' 200",
+    ]

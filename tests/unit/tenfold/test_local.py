@@ -4,7 +4,7 @@ import socket
 import pytest
 from rich.console import Console
 
-from tenfold.local import LogStream, PortTaken, address_of, free_port, services_of
+from tenfold.local import LogStream, PortTaken, address_of, free_port, services_of, what_to_do_next
 from tenfold.settings import Settings
 
 
@@ -42,6 +42,12 @@ def test_address_that_is_none_is_refused() -> None:
 def test_ready_line_names_an_address_that_answers(host: str, url: str) -> None:
     """Wherever the gateway listens, the address that is told is one that this machine can open."""
     assert address_of(Settings(host=host)) == url
+
+
+def test_what_to_do_next_can_be_typed_as_it_stands() -> None:
+    """The address stands in the command where it is not the one that commands look at by themselves."""
+    assert "detect photo.jpg\n" in what_to_do_next("http://127.0.0.1:8000")
+    assert "detect photo.jpg --url http://127.0.0.1:9000\n" in what_to_do_next("http://127.0.0.1:9000")
 
 
 def test_stop_order_is_gateway_workers_scheduler() -> None:

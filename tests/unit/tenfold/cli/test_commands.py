@@ -61,6 +61,44 @@ def test_folder_travels_as_one_job_and_partly_failing_is_3(
     assert [json.loads(line)["index"] for line in lines] == [0, 1]
 
 
+def test_pictures_in_formats_that_are_not_read_are_told_of(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder's HEIC and GIF pictures are left out, and a note says how many; other files are nobody's business."""
+    for name in ("IMG_1.HEIC", "IMG_2.heic", "a.gif", "notes.txt"):
+        picture.with_name(name).write_bytes(b"")
+    service.reply("POST", "/v1/detect", job(results=[found()]))
+    assert main(["detect", str(picture.parent), "--url", service.url]) == 0
+    told = capsys.readouterr().err
+    assert "left out 2 .heic, 1 .gif" in told
+    assert "txt" not in told
+
+
+def test_an_archive_is_sent_where_archives_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`detect` names the command that takes one, and sends nothing."""
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+    assert main(["detect", str(tmp_path / "photos.zip")]) == 2
+    assert "jobs submit" in capsys.readouterr().err
+
+
+def test_an_address_is_taken_as_people_type_it(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a scheme it is http, a slash at the end changes nothing, and https where http is spoken says so."""
+    service.reply("POST", "/v1/detect", job(results=[found()]))
+    for url in (service.url.removeprefix("http://"), service.url + "/"):
+        assert main(["detect", str(picture), "--url", url]) == 0
+    capsys.readouterr()
+    assert main(["detect", str(picture), "--url", service.url.replace("http:", "https:")]) == 4
+    assert "does it speak http" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line on stdout."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("tenfold 0.")
+
+
 def test_annotated_pictures_are_saved(service: CannedService, picture: Path, tmp_path: Path) -> None:
     """--save-images leaves a PNG of each picture in --out."""
     service.reply("POST", "/v1/detect", job(results=[found()]))
@@ -76,7 +114,7 @@ def test_refusal_is_status_1_with_the_services_words(
     """A problem document is one sentence on stderr."""
     service.reply("POST", "/v1/detect", {"title": "Unprocessable", "detail": "conf is 2"}, status=422)
     assert main(["detect", str(picture), "--conf", "2", "--url", service.url]) == 1
-    assert capsys.readouterr().err == "tenfold: Unprocessable: conf is 2\n"
+    assert capsys.readouterr().err == "tenfold: conf is 2\n"
 
 
 @pytest.mark.parametrize(
