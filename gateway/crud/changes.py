@@ -64,13 +64,17 @@ class Changes:
 
     async def listen(self) -> None:
         """Wake watchers as changes come in, for ever; Redis may go and come back."""
+        told_of = ""
         while True:
             try:
                 async with contextlib.aclosing(self.store.changes()) as changes:
                     async for job_id in changes:
+                        told_of = ""
                         self.wake(job_id)
             except (RedisError, OSError) as error:
-                log.warning("no word of changes from Redis: %s", error)
+                # Tried twice a second: an outage is told once, not for as long as it lasts.
+                log.log(logging.DEBUG if str(error) == told_of else logging.WARNING, "no word of changes: %s", error)
+                told_of = str(error)
             await asyncio.sleep(RETRY_S)
             self.wake_all()
 

@@ -1,22 +1,23 @@
 // Small charts in SVG: lines and stacked areas over the last minutes.
 
-import { draw } from "./dom.js";
+import { draw, make } from "./dom.js";
 
 const WIDE = 260;
 const HIGH = 56;
 const GAP = 2;
 
 // series: [{ name, tone, values }] with null where there is nothing; the newest is last and every value is one step.
-export function lines(label, series, steps) {
+// `scale` is what stands below: how far back it goes, and the highest point in words.
+export function lines(label, series, steps, scale) {
   const top = peak(series.flatMap((one) => one.values));
   const paths = series.flatMap(({ name, tone, values }) => [
     draw("path", { class: `line ${tone}`, d: path(values, steps, top) }, draw("title", {}, name)),
     ...tip(values, steps, top, tone),
   ]);
-  return frame(label, paths);
+  return frame(label, paths, scale);
 }
 
-export function stacked(label, series, steps) {
+export function stacked(label, series, steps, scale) {
   const totals = Array.from({ length: Math.max(0, ...series.map((one) => one.values.length)) }, () => 0);
   const floors = series.map(({ values }) => {
     const floor = [...totals];
@@ -30,12 +31,14 @@ export function stacked(label, series, steps) {
     const back = path(floors[index].slice(0, values.length), steps, top, true);
     return draw("path", { class: `area ${tone}`, d: there ? `${there} ${back} Z` : "" }, draw("title", {}, name));
   });
-  return frame(label, areas);
+  return frame(label, areas, scale);
 }
 
-function frame(label, content) {
-  return draw("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
+function frame(label, content, [since, peak]) {
+  const chart = draw("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
     draw("line", { class: "floor", x1: 0, x2: WIDE, y1: HIGH - 0.5, y2: HIGH - 0.5 }), ...content);
+  return make("div", { class: "charted" }, chart,
+    make("p", { class: "scale", "aria-hidden": "true" }, make("span", {}, since), make("span", {}, peak)));
 }
 
 const peak = (values) => Math.max(1e-9, ...values.filter((value) => value !== null)) * 1.08;

@@ -7,7 +7,10 @@ import { showFigures } from "./figures.js";
 import { closeJob, openJob, refreshJob, shownJob } from "./job.js";
 import { readJobs, showJobs, showOlder } from "./jobs.js";
 import { showLevels } from "./levels.js";
+import { showModels } from "./models.js";
 import { startTheme } from "./theme.js";
+import { generate, readValues, showValues } from "./values.js";
+import { startViewer } from "./viewer.js";
 import { showWorkers } from "./workers.js";
 
 const POLL_MS = 1000;
@@ -29,18 +32,25 @@ async function showHealth() {
   showChip(response.ok ? "ready" : (problem.missing || ["not ready"]).join("; "), response.ok ? "good" : "bad");
 }
 
-function showLost(lost) {
-  at("lost").hidden = !lost;
-  const text = lost ? "The service does not answer. This is what it last told; the page goes on by itself once it is back." : "";
+// `why` is "" while all is well.
+function showLost(why) {
+  at("lost").hidden = !why;
+  const text = why && `${why}. What stands here is what it last told; the page goes on by itself once it is back.`;
   if (at("lost").textContent !== text) at("lost").textContent = text;
-  at("main").classList.toggle("stale", lost);
-  if (lost) showChip("no answer", "bad");
+  at("main").classList.toggle("stale", Boolean(why));
+}
+
+function whyLost(error) {
+  if (!(error instanceof Refused)) {
+    showChip("no answer", "bad");
+    return "The service does not answer";
+  }
+  return error.status >= 500 ? `The service cannot tell how it stands: ${error.message}` : "";
 }
 
 let modelsKnown = "";
 
-async function showModels() {
-  const { models } = await read("v1/models");
+function offerModels(models) {
   const names = models.map((model) => model.name).join();
   if (names === modelsKnown) return;
   modelsKnown = names;
@@ -51,7 +61,8 @@ async function showModels() {
 async function readOverview() {
   const queues = await read("v1/queues");
   const asGuest = queues.view === "figures";
-  const [{ workers, values_workers: valuesWorkers }, jobs] = await Promise.all([read("v1/workers"), asGuest ? null : readJobs(), asGuest ? null : showModels()]);
+  const [{ workers, values_workers: valuesWorkers }, { models }, jobs, values] = await Promise.all(
+    [read("v1/workers"), read("v1/models"), asGuest ? null : readJobs(), asGuest ? null : readValues()]);
   if (guest !== asGuest) {
     guest = asGuest;
     showView();
@@ -59,16 +70,20 @@ async function readOverview() {
   showFigures(queues, workers);
   showLevels(queues);
   showWorkers(workers, valuesWorkers, queues);
-  if (jobs) showJobs(jobs);
+  showModels(models);
+  if (asGuest) return;
+  offerModels(models);
+  showJobs(jobs);
+  showValues(values);
 }
 
 async function poll() {
   try {
     await showHealth();
     if (!locked) await (shownJob() ? refreshJob() : readOverview());
-    showLost(false);
+    showLost("");
   } catch (error) {
-    if (!(error instanceof Refused)) showLost(true);
+    showLost(whyLost(error));
   }
 }
 
@@ -87,11 +102,13 @@ function showView() {
   at("overview").hidden = locked || Boolean(id);
   at("detect-card").hidden = guest;
   at("jobs-card").hidden = guest;
+  at("values-card").hidden = guest;
   at("job").hidden = locked || !id;
   at("forget").hidden = locked || !key.get();
   document.title = id ? `Job ${id.slice(-8)} · Tenfold` : "Tenfold";
   if (id && id !== shownJob()) openJob(id);
   if (!id && shownJob()) closeJob();
+  if (at("viewer").open) at("viewer").close();
 }
 
 function lock(why) {
@@ -157,6 +174,9 @@ document.addEventListener("paste", (event) => {
   if (maySend()) detect([...event.clipboardData.files].filter(isImage));
 });
 
+at("generate").addEventListener("click", generate);
+
 startTheme();
+startViewer();
 showView();
 keepPolling();

@@ -4,7 +4,7 @@ import { Refused, call, follow, read } from "./api.js";
 import { at, make, show } from "./dom.js";
 import { picture } from "./pictures.js";
 import { timeline } from "./timeline.js";
-import { FINAL, TONE, brief, count, duration } from "./words.js";
+import { BAR, FINAL, TONE, brief, count, duration } from "./words.js";
 
 const SHOWN_PICTURES = 60;
 const TRACE_EACH_MS = 700;
@@ -58,7 +58,12 @@ async function watch(job, images, signal) {
 }
 
 async function showResult(result, images) {
-  if (result.index < SHOWN_PICTURES) at("pictures").append(await picture(images[result.index], result));
+  if (result.index >= SHOWN_PICTURES) return;
+  const figure = await picture(images[result.index], result);
+  figure.dataset.index = result.index;
+  // Results come as they end; the pictures stand in the order in which they were given.
+  const after = [...at("pictures").children].find((other) => Number(other.dataset.index) > result.index);
+  at("pictures").insertBefore(figure, after ?? null);
 }
 
 function sayState({ state, images: { total, done, failed }, position, eta_ms: etaMs }) {
@@ -112,7 +117,7 @@ class Way {
       make("div", { class: "heading" },
         make("h3", {}, "Its way through the queue"),
         make("span", { class: `chip ${TONE[job.state]}` }, job.state)),
-      make("progress", { class: "wide", max: total, value: done + failed, "aria-label": `${done + failed} of ${count(total, "image")}` }),
+      make("progress", { class: `wide ${BAR[job.state] ?? ""}`, max: total, value: done + failed, "aria-label": `${done + failed} of ${count(total, "image")}` }),
       timeline(job, trace, Math.max(280, panel.clientWidth - 34)),
       make("p", { class: "way-facts" },
         [count(batches.length, "batch", "batches"), shared ? `${shared} shared with other jobs` : "", tookOf(job)].filter(Boolean).join(" · "),

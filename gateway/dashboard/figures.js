@@ -2,21 +2,29 @@
 
 import { lines, stacked } from "./charts.js";
 import { at, make, show } from "./dom.js";
-import { count, duration, rate } from "./words.js";
+import { count, duration, number, rate } from "./words.js";
 
 const STEPS = 150;
 
 export const levelTone = (level) => `level-${level % 4}`;
 
+// The highest point of a chart, as its foot names it.
+function most(values, inWords) {
+  const there = values.filter((value) => value !== null && value !== undefined);
+  return there.length && Math.max(...there) > 0 ? `at most ${inWords(Math.max(...there))}` : "";
+}
+
 const latest = (values) => values.findLast((value) => value !== null) ?? null;
 
 export function showFigures(queues, workers) {
   const { samples, every_ms: everyMs } = queues.history;
-  const span = `over the last ${Math.max(1, Math.round((Math.min(STEPS, samples.length) * everyMs) / 60_000))} min`;
   const steps = Math.max(30, Math.min(STEPS, samples.length));
-  showRate(queues, samples, steps, span);
-  showWaiting(queues, samples, steps, span);
-  showWaits(samples, steps, span);
+  const minutes = Math.max(1, Math.round((steps * everyMs) / 60_000));
+  const span = `over the last ${minutes} min`;
+  const since = `last ${minutes} min`;
+  showRate(queues, samples, steps, span, since);
+  showWaiting(queues, samples, steps, span, since);
+  showWaits(samples, steps, span, since);
   showRoom(queues, workers);
 }
 
@@ -27,27 +35,27 @@ function figure(id, title, value, unit, note, chart) {
     make("p", { class: "note" }, note), chart);
 }
 
-function showRate(queues, samples, steps, span) {
+function showRate(queues, samples, steps, span, since) {
   const arrived = queues.queues.reduce((sum, queue) => sum + (queue.arrived_per_s ?? 0), 0);
   const done = queues.drain_items_per_s ?? 0;
   figure("figure-rate", "Done", rate(done), "images/s", keys([["soft", `${rate(arrived)} arriving`], ["accent", "done"]]),
     lines(`Images a second ${span}: ${rate(arrived)} arriving, ${rate(done)} done now`, [
       { name: "arriving", tone: "soft", values: samples.map((one) => one.arrived_per_s) },
       { name: "done", tone: "accent", values: samples.map((one) => one.done_per_s) },
-    ], steps));
+    ], steps, [since, most(samples.flatMap((one) => [one.arrived_per_s, one.done_per_s]), (top) => `${rate(top)}/s`)]));
 }
 
-function showWaiting(queues, samples, steps, span) {
+function showWaiting(queues, samples, steps, span, since) {
   const waiting = levelsOf(queues).map(([level, list]) => [level, list.reduce((sum, queue) => sum + queue.waiting_items, 0)]);
   const total = waiting.reduce((sum, [, items]) => sum + items, 0);
   figure("figure-waiting", "Waiting", total.toLocaleString("en"), total === 1 ? "image" : "images",
     keys(waiting.map(([level, items]) => [levelTone(level), `level ${level}: ${items.toLocaleString("en")}`])),
     stacked(`Waiting images by level ${span}: ${total} now`, waiting.map(([level]) => ({
       name: `level ${level}`, tone: levelTone(level), values: samples.map((one) => one.waiting[level] ?? 0),
-    })), steps));
+    })), steps, [since, most(samples.map((one) => one.waiting.reduce((sum, items) => sum + items, 0)), number)]));
 }
 
-function showWaits(samples, steps, span) {
+function showWaits(samples, steps, span, since) {
   const levels = samples.length ? samples[samples.length - 1].waiting.map((_, level) => level) : [0];
   const p50 = levels.map((level) => latest(samples.map((one) => one.p50_ms[level] ?? null)));
   const p99 = latest(samples.map((one) => one.p99_ms[0] ?? null));
@@ -58,7 +66,7 @@ function showWaits(samples, steps, span) {
         // Seconds at the last level would flatten milliseconds at the first: a logarithm shows both.
         name: `level ${level}`, tone: levelTone(level),
         values: samples.map((one) => (one.p50_ms[level] === null || one.p50_ms[level] === undefined ? null : Math.log10(1 + one.p50_ms[level]))),
-      })), steps));
+      })), steps, [since, most(samples.flatMap((one) => one.p50_ms), duration)]));
 }
 
 function showRoom(queues, workers) {

@@ -5,7 +5,7 @@ import { at, make, show } from "./dom.js";
 import { cancelButton } from "./jobs.js";
 import { kept } from "./pictures.js";
 import { SIGN, line, timeline } from "./timeline.js";
-import { FINAL, TONE, brief, clock, count, duration } from "./words.js";
+import { BAR, FINAL, TONE, brief, clock, count, duration, number } from "./words.js";
 
 const PICTURES = 12;
 const FORMATS = { json: "JSON", ndjson: "NDJSON", coco: "COCO", yolo: "YOLO", csv: "CSV" };
@@ -62,7 +62,7 @@ export async function refreshJob() {
 
 function showFacts(job) {
   const { total, done, failed } = job.images;
-  show(at("job-state"), make("span", { class: `chip ${TONE[job.state]}` }, job.state), " ", FINAL.has(job.state) ? null : cancelButton(job.id));
+  show(at("job-state"), make("span", { class: `chip ${TONE[job.state]}` }, job.state), job.open ? make("small", {}, " open for more images") : null, " ", FINAL.has(job.state) ? null : cancelButton(job.id));
   const facts = [
     ["Id", make("span", { class: "id" }, job.id)],
     ["Model", job.model],
@@ -75,25 +75,26 @@ function showFacts(job) {
   ].filter(Boolean);
   show(at("job-facts"),
     make("div", { class: "progress-line" },
-      make("progress", { class: "wide", max: total, value: done + failed, "aria-label": `${done + failed} of ${count(total, "image")} done` }),
-      make("span", { class: "of" }, `${done} of ${count(total, "image")}${failed ? `, ${count(failed, "error")}` : ""}`)),
+      make("progress", { class: `wide ${BAR[job.state] ?? ""}`, max: total, value: done + failed, "aria-label": `${done + failed} of ${count(total, "image")} done` }),
+      make("span", { class: "of" }, `${number(done)} of ${count(total, "image")}${failed ? `, ${count(failed, "error")}` : ""}`)),
     job.error ? make("p", { class: "bad" }, job.error.message) : null,
-    make("dl", { class: "facts" }, facts.map(([name, value]) => make("div", { class: name === "Id" ? "long" : null }, make("dt", {}, name), make("dd", {}, typeof value === "number" ? String(value) : value)))));
+    make("dl", { class: "facts" }, facts.map(([name, value]) => make("div", { class: name === "Id" || String(value).length > 16 ? "long" : null }, make("dt", {}, name), make("dd", {}, typeof value === "number" ? String(value) : value)))));
 }
 
 const since = (job, moment) => Date.parse(moment) - Date.parse(job.created_at);
 
 function showTrace(job, trace) {
   const box = at("job-timeline");
-  show(box, timeline(job, trace, Math.max(280, box.clientWidth)), legend());
+  show(box, timeline(job, trace, Math.max(280, box.clientWidth)), legend(trace));
   const start = trace.length ? trace[0].at_ms : 0;
   at("job-trace-said").textContent = `In words: ${count(trace.length, "entry", "entries")}`;
   show(at("job-trace"), trace.map((entry) => make("li", {}, make("time", {}, `+${duration(entry.at_ms - start)}`), " ", line(entry))));
 }
 
-function legend() {
+function legend(trace) {
+  const there = new Set(trace.map((entry) => entry.kind));
   const words = { extended: "images added", sank: "sank", aged: "rose", moved: "batch moved up", handed_back: "handed back", retried: "retried", held_down: "held down" };
-  const signs = [["▮", "batch"], ...Object.entries(words).map(([kind, word]) => [SIGN[kind], word]), ["●", "ended"]];
+  const signs = [["▮", "batch"], ...Object.entries(words).filter(([kind]) => there.has(kind)).map(([kind, word]) => [SIGN[kind], word]), ["●", "ended"]];
   return make("p", { class: "legend", "aria-hidden": "true" }, signs.map(([sign, word]) => make("span", {}, `${sign} ${word}`)));
 }
 

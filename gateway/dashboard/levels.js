@@ -103,7 +103,7 @@ export function tile(batch) {
 function showTurns(turns) {
   const told = Object.entries(MEANING).filter(([name]) => turns[name]);
   show(at("turns"), told.map(([name, [word, meaning]]) =>
-    make("span", { class: "turn", title: meaning }, make("strong", {}, turns[name].toLocaleString("en")), ` ${word}`)));
+    make("span", { class: name === "lost" ? "turn bad" : "turn", title: meaning }, make("strong", {}, turns[name].toLocaleString("en")), ` ${word}`)));
 }
 
 function showClients(batches) {

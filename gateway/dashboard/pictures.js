@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { make } from "./dom.js";
+import { hueOf, opens } from "./viewer.js";
 import { count, duration, summary } from "./words.js";
 
 const SIDE_MAX = 1280;
@@ -9,15 +10,15 @@ const SIDE_MAX = 1280;
 export async function picture(file, result) {
   const caption = captioned(result);
   const figure = make("figure", {}, caption);
-  if (result.error) return figure;
+  if (result.error) return withoutPicture(figure);
   const canvas = make("canvas", { role: "img", "aria-label": `${result.name}: ${summary(result.detections)}` });
-  figure.prepend(canvas);
+  const button = opens(figure, result, canvas, () => copyOf(canvas));
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     paint(canvas, bitmap, result);
     bitmap.close();
   } catch {
-    canvas.remove();
+    button.remove();
     caption.append(make("p", {}, "This browser cannot show the file; its boxes are in the results."));
   }
   return figure;
@@ -26,17 +27,33 @@ export async function picture(file, result) {
 export async function kept(jobId, result) {
   const caption = captioned(result);
   const figure = make("figure", {}, caption);
-  if (result.error) return figure;
+  if (result.error) return withoutPicture(figure);
   try {
     const blob = await (await call(`v1/jobs/${jobId}/images/${result.index}`)).blob();
-    const url = URL.createObjectURL(blob);
-    const image = make("img", { alt: `${result.name}: ${summary(result.detections)}`, on: { load: () => URL.revokeObjectURL(url) } });
-    image.src = url;
-    figure.prepend(image);
+    opens(figure, result, imageOf(blob, result), () => imageOf(blob, result));
   } catch (error) {
+    withoutPicture(figure);
     caption.append(make("p", {}, error.message));
   }
   return figure;
+}
+
+function withoutPicture(figure) {
+  figure.prepend(make("div", { class: "no-picture", "aria-hidden": "true" }, "no picture"));
+  return figure;
+}
+
+function imageOf(blob, result) {
+  const url = URL.createObjectURL(blob);
+  const image = make("img", { alt: `${result.name}: ${summary(result.detections)}`, on: { load: () => URL.revokeObjectURL(url) } });
+  image.src = url;
+  return image;
+}
+
+function copyOf(canvas) {
+  const copy = make("canvas", { role: "img", "aria-label": canvas.getAttribute("aria-label"), width: canvas.width, height: canvas.height });
+  copy.getContext("2d").drawImage(canvas, 0, 0);
+  return copy;
 }
 
 function captioned(result) {
@@ -70,7 +87,7 @@ function paint(canvas, bitmap, result) {
 
 function paintBox(context, found, scale, { width, size }) {
   const [x1, y1, x2, y2] = found.box.map((side) => side * scale);
-  const hue = Math.round(((found.class_id * 0.618034) % 1) * 360);
+  const hue = hueOf(found.class_id);
   const color = `hsl(${hue} 89% 54%)`;
   context.strokeStyle = color;
   context.lineWidth = width;

@@ -1,17 +1,22 @@
 // Numbers, times and states as people read them.
 
 export const FINAL = new Set(["succeeded", "failed", "canceled", "expired"]);
+// What a job's bar is coloured by.
+export const BAR = { succeeded: "tone-done", failed: "tone-bad", expired: "tone-bad", canceled: "tone-soft" };
 export const TONE = { succeeded: "good", running: "busy", queued: "", failed: "bad", canceled: "", expired: "bad" };
 
-export const count = (number, word, words = `${word}s`) => `${number.toLocaleString("en")} ${number === 1 ? word : words}`;
+export const count = (many, word, words = `${word}s`) => `${number(many)} ${many === 1 ? word : words}`;
 
 export function duration(value) {
   if (value === null || value === undefined) return "–";
   if (value < 1000) return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
   if (value < 60_000) return `${(value / 1000).toFixed(1)} s`;
   if (value < 3_600_000) return `${Math.floor(value / 60_000)} min ${Math.round((value % 60_000) / 1000)} s`;
-  return `${(value / 3_600_000).toFixed(1)} h`;
+  if (value < 172_800_000) return `${(value / 3_600_000).toFixed(1)} h`;
+  return `${(value / 86_400_000).toFixed(1)} days`;
 }
+
+export const number = (value) => value.toLocaleString("en");
 
 export const rate = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(1));
 
@@ -28,5 +33,5 @@ export function summary(detections) {
   if (detections.length === 0) return "nothing found";
   const counts = new Map();
   detections.forEach((found) => counts.set(found.label, (counts.get(found.label) || 0) + 1));
-  return [...counts].map(([label, number]) => `${number} × ${label}`).join(", ");
+  return [...counts].sort(([, a], [, b]) => b - a).map(([label, many]) => `${many} × ${label}`).join(", ");
 }

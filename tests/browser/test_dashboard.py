@@ -88,8 +88,37 @@ class TestUpload:
         expect(wrong.locator("p.bad")).to_be_visible()
         expect(page.locator("#said")).to_have_text("succeeded: 1 of 2 images done, 1 with an error")
 
+    def test_pictures_are_enlarged_by_keyboard_in_the_order_given(self, page: Page) -> None:
+        """Enter opens one with what was found in it, arrows go to its neighbours, Escape goes back to where one was."""
+        upload(page, {"name": "0.png", "mimeType": "image/png", "buffer": b"no picture"}, png("1.png"), png("2.png"))
+        names = page.locator("#pictures figcaption strong")
+        expect(names).to_have_text(["0.png", "1.png", "2.png"])
+        page.get_by_role("button", name="1.png").press("Enter")
+        viewer = page.get_by_role("dialog", name="1.png")
+        expect(viewer.locator(".classes li")).to_have_text(re.compile("synthetic.*1"))
+        assert viewer.locator("canvas").evaluate("c => [c.width, c.height]") == [WIDE, HIGH]
+        assert serious(page) == []
+        page.keyboard.press("ArrowLeft")  # the first has no picture
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("dialog", name="2.png")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("button", name="2.png")).to_be_focused()
+
 
 class TestQueue:
+    def test_what_is_under_way_stands_before_what_came_later_and_ended(self, page: Page, system: Running) -> None:
+        """More single images than the list shows do not push a bulk job out of it."""
+        api = Api(system.url)
+        job_id = api.submit(400)
+        singles = [api.submit(1) for _ in range(18)]
+        api.until_final(singles[-1])
+        expect(page.locator("#jobs tr").first.locator("a")).to_have_attribute("title", job_id)
+        expect(row_of(page, singles[-1])).to_contain_text("took")
+        page.reload()
+        expect(page.locator("#jobs tr").first.locator("a")).to_have_attribute("title", job_id)
+        httpx.delete(f"{system.url}/v1/jobs/{job_id}")
+
     def test_progress_moves_and_cancel_works_by_keyboard(self, page: Page, system: Running) -> None:
         """A bulk job's bar grows by itself; Enter on its button cancels it."""
         job_id = Api(system.url).submit(200)
@@ -154,6 +183,20 @@ class TestQueue:
         """Charts show minutes that passed before anybody looked."""
         line = page.locator("#figure-rate path.line.accent")
         expect(line).to_have_attribute("d", re.compile("M.*( L.*){2}"))
+
+
+class TestWhatElseIsThere:
+    def test_models_stand_with_their_versions_and_workers(self, page: Page) -> None:
+        """What a model is, and how many workers hold which version of it."""
+        expect(page.locator("#models")).to_contain_text("of known cost, finds nothing real")
+        expect(page.locator("#models")).to_contain_text("with 1 worker")
+
+    def test_a_run_of_values_can_be_begun_and_seen(self, page: Page) -> None:
+        """The button begins one, and its progress stands there."""
+        button = page.get_by_role("button", name="Generate 50")
+        button.click()
+        expect(page.locator("#values")).to_contain_text(re.compile(r"\d+ of 50 values stored"))
+        expect(button).to_be_disabled()
 
 
 def test_the_page_goes_on_after_the_gateway_was_killed(
