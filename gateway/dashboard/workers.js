@@ -28,14 +28,9 @@ function row(worker, held) {
     make("div", { class: "worker-name" },
       make("span", { class: `chip ${worker.state === "busy" ? "busy" : "good"}` }, worker.state),
       make("strong", {}, worker.name)),
-<<<<<<< HEAD
-    make("p", { class: "soft" }, `${worker.models.map((model) => `${model.name} ${model.version}`).join(", ")} on ${worker.device} · levels ${worker.levels.join(", ")}`,
-      heard(worker)),
-=======
     make("p", { class: "soft held", title: worker.models.map((model) => `${model.name} ${model.version}`).join("\n") }, worker.models.map((model) => model.name).join(", ")),
     make("p", { class: "soft" }, `${worker.device} · ${worker.levels.length === 1 ? "level" : "levels"} ${worker.levels.join(", ")}`,
-      late ? make("span", { class: "bad" }, ` · last heard ${duration(worker.beat_age_ms)} ago`) : null),
->>>>>>> 8a00a46 (Show on the dashboard what an operator looks for)
+      heard(worker)),
     make("div", { class: "tiles" }, held.map((batch) => tile(batch)),
       held.length ? null : make("span", { class: "none" }, worker.batches.length ? count(worker.batches.length, "batch", "batches") : "nothing in hand")));
 }

@@ -14,7 +14,7 @@ from tenfold.client.connection import DEFAULT_URL
 from tenfold.client.delivery import OnSent
 from tenfold.client.errors import ApiError, Busy, ClientError, NotReachable, ProxyFailed, UnusableImage, WaitRanOut
 from tenfold.client.events import Event, Progressed, ResultCommitted, StateChanged
-from tenfold.client.records import FINAL_STATES, Added, ImageCounts, ImageResult, Job, JobPage
+from tenfold.client.records import FINAL_STATES, Added, ImageCounts, ImageResult, Job, JobPage, Model
 from tenfold.client.retries import Retries
 from tenfold.client.uploads import Options, Picture, Pictures, Upload
 from tenfold.contract.records import BatchInfo, Detection, ItemError, Timing
@@ -35,6 +35,7 @@ __all__ = [
     "ItemError",
     "Job",
     "JobPage",
+    "Model",
     "NotReachable",
     "OnSent",
     "Options",

@@ -17,7 +17,7 @@ from tenfold.client.connection import Connection
 from tenfold.client.delivery import PATIENT, Delivery, OnSent, tell_sent, until
 from tenfold.client.errors import ClientError
 from tenfold.client.events import Event, ResultCommitted, StateChanged, Trail, job_after, moment_after
-from tenfold.client.records import ImageResult, Job, JobPage
+from tenfold.client.records import ImageResult, Job, JobPage, Model
 from tenfold.client.retries import NONE, Attempts, Retries, as_ours
 from tenfold.client.uploads import Options, Pictures, uploads_of
 
@@ -93,6 +93,10 @@ class Tenfold(Connection):
     def close_job(self, job_id: str) -> Job:
         """Say that no more images follow: the job ends with its last one. One that is closed stays as it is."""
         return self._run(calls.close_job(job_id))
+
+    def models(self) -> list[Model]:
+        """The models that can be asked for, each with its classes and sizes."""
+        return self._run(calls.models()).models
 
     def job(self, job_id: str) -> Job:
         """One job as it is now."""

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from tenfold.client.errors import ApiError, Busy, ClientError, ProxyFailed
-from tenfold.client.records import Job, JobPage, ResultPage
+from tenfold.client.records import Job, JobPage, ModelPage, ResultPage
 from tenfold.client.uploads import Options, Upload
 
 T = TypeVar("T")
@@ -87,6 +87,11 @@ def submit(images: Sequence[Upload], options: Options | None, idempotency_key: s
     """Images as a batch job; sent again under the same key, it stays one job."""
     headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
     return Call("POST", "/v1/jobs", Job, headers=headers, images=images, options=options, repeatable=True)
+
+
+def models() -> Call[ModelPage]:
+    """What can be asked for."""
+    return Call("GET", "/v1/models", ModelPage, repeatable=True)
 
 
 def open_job(options: Options | None, idempotency_key: str | None) -> Call[Job]:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tenfold.client import notebook
 from tenfold.contract.records import BatchInfo, Detection, ItemError, Timing
 
 FINAL_STATES: Final = frozenset({"succeeded", "failed", "canceled", "expired"})
@@ -42,6 +43,16 @@ class ImageResult(msgspec.Struct, frozen=True):
     timing: Timing | None = None
     batch: BatchInfo | None = None
 
+    def __repr__(self) -> str:
+        return notebook.in_a_line(self)
+
+    def _repr_html_(self) -> str:
+        title = f"{self.name}, {self.width}×{self.height}" if self.width else self.name
+        rows = [(one.label, f"{one.score:.2f}", *(f"{edge:.0f}" for edge in one.box)) for one in self.detections or ()]
+        if self.error is not None:
+            return notebook.table(title, ("error",), [(self.error.message,)])
+        return notebook.table(title, ("found", "score", "left", "top", "right", "bottom"), rows)
+
 
 class Job(msgspec.Struct, frozen=True):
     """A job as the service tells it.
@@ -65,10 +76,45 @@ class Job(msgspec.Struct, frozen=True):
     open: bool = False
     added: Added | None = None
 
+    def __repr__(self) -> str:
+        return notebook.in_a_line(self)
+
+    def _repr_html_(self) -> str:
+        failed = f", {self.images.failed} failed" if self.images.failed else ""
+        title = f"Job {self.id}: {self.state}, {self.images.done} of {self.images.total} images{failed}"
+        rows = [
+            (
+                one.index,
+                one.name,
+                one.error.message if one.error else notebook.found(d.label for d in one.detections or ()),
+            )
+            for one in self.results or ()
+        ]
+        return notebook.table(title, ("index", "picture", "found"), rows)
+
     @property
     def is_final(self) -> bool:
         """Whether its state can no longer change."""
         return self.state in FINAL_STATES
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model that can be asked for: its classes, the input sizes that it takes, and how many workers hold it."""
+
+    name: str
+    version: str = ""
+    description: str = ""
+    labels: list[str] = []
+    sizes: list[int] = []
+    synthetic: bool = False
+    default: bool = False
+    workers: int = 0
+
+
+class ModelPage(msgspec.Struct, frozen=True):
+    """All models, by name."""
+
+    models: list[Model]
 
 
 class JobPage(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Images as a person has them, made ready to be sent: files, folders, bytes, Pillow's images, NumPy's arrays."""
 
+import glob
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 OTHER_PICTURE_SUFFIXES: Final = frozenset({".heic", ".heif", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".jxl", ".dng"})
 """Pictures too, of formats that the service does not read."""
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+
+
+_ADDRESSES: Final = ("http://", "https://", "s3://", "gs://", "data:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,19 @@ def in_folder(folder: Path) -> list[Upload]:
 def _each(given: Pictures) -> Iterator[Upload]:
     if isinstance(given, Upload):
         yield given
+    elif isinstance(given, str) and given.startswith(_ADDRESSES):
+        raise UnusableImage(f"{given} is an address; the service fetches nothing: send the picture's bytes")
     elif isinstance(given, str | Path):
         yield from _at(Path(given))
     elif isinstance(given, bytes | bytearray | memoryview):
         yield Upload("image", bytes(given))
     elif hasattr(given, "__array_interface__"):
-        yield Upload("array.png", _png_of(_drawn_from(given)))
+        yield Upload(_named(given), _png_of(_drawn_from(given)))
+    elif hasattr(given, "permute"):
+        raise UnusableImage(
+            f"a {type(given).__name__} of shape {tuple(given.shape)} is not sent as it is; give pixels as uint8 of "
+            "(height, width, 3), such as tensor.permute(1, 2, 0).cpu().numpy()"
+        )
     elif hasattr(given, "read"):
         yield Upload(Path(str(getattr(given, "name", "image"))).name, _read_from(given))
     elif isinstance(given, Iterable):
@@ -105,7 +116,8 @@ def _each(given: Pictures) -> Iterator[Upload]:
         raise UnusableImage(f"{type(given).__name__} is no path, bytes, Pillow image or array of pixels")
 
 
-def _at(path: Path) -> Iterator[Upload]:
+def _at(given: Path) -> Iterator[Upload]:
+    path = given.expanduser()
     if path.is_dir():
         found = in_folder(path)
         if not found:
@@ -113,8 +125,11 @@ def _at(path: Path) -> Iterator[Upload]:
         yield from found
     elif path.is_file():
         yield Upload.of(path)
+    elif matches := sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - patterns may be absolute
+        for match in matches:
+            yield from _at(Path(match))
     else:
-        raise UnusableImage(f"{path} is no file and no folder")
+        raise UnusableImage(f"{path} is no file, folder or pattern that matches any")
 
 
 def _read_from(file: IO[bytes]) -> bytes:
@@ -122,6 +137,11 @@ def _read_from(file: IO[bytes]) -> bytes:
     if not isinstance(data, bytes):
         raise UnusableImage("a file of text was given; open it with mode 'rb'")
     return data
+
+
+def _named(given: Any) -> str:
+    # Pillow knows the file that an image was read from.
+    return Path(str(getattr(given, "filename", "") or "array.png")).name
 
 
 def _drawn_from(given: Any) -> Any:

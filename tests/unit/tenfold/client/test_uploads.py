@@ -51,10 +51,33 @@ def test_files_folders_and_bytes_stand_in_the_order_given(tmp_path: Path) -> Non
     assert [one.read() for one in uploads[3:6]] == [b"notes.txt", b"bytes", b"opened"]
 
 
+def test_patterns_are_understood_and_images_keep_their_files_names(tmp_path: Path) -> None:
+    """A pattern gives what matches it by name, and a Pillow image is called as the file that it was read from."""
+    for name in ("b.png", "a.png"):
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    with Image.open(tmp_path / "b.png") as image:
+        uploads = uploads_of([str(tmp_path / "*.png"), image])
+    assert [one.name for one in uploads] == ["a.png", "b.png", "b.png"]
+
+
+def test_a_tensor_is_told_how_to_be_sent() -> None:
+    """Whether its channels come first or last only its owner knows."""
+
+    class Tensor:
+        shape = (3, 4, 5)
+
+        def permute(self) -> None: ...
+
+    with pytest.raises(UnusableImage, match=r"\(3, 4, 5\).*permute\(1, 2, 0\)"):
+        uploads_of(Tensor())
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("nowhere.jpg", "no file and no folder"),
+        ("nowhere.jpg", "no file, folder or pattern"),
+        ("~/no-such-picture.jpg", str(Path.home())),
+        ("https://example.org/a.jpg", "is an address"),
         ([], "no images"),
         (7, "int is no path"),
         (io.StringIO("text"), "'rb'"),
