@@ -17,7 +17,7 @@ from gateway.crud.drawing import Drawing
 from gateway.crud.gallery import Gallery
 from gateway.crud.intake import Intake
 from gateway.crud.jobs import Jobs
-from gateway.crud.parts import Parts as PartIntake
+from gateway.crud.parts import Parts
 from gateway.crud.quotas import Quotas
 from gateway.crud.spool import Spool
 from gateway.crud.tracing import UNTRACED, Tracing
@@ -58,15 +58,10 @@ class Gateway:
     def of(cls, settings: Settings, tracing: Tracing = UNTRACED) -> "Gateway":
         """Put together from the settings; connects to nothing yet. Raises SettingsError."""
         client = connect_async(settings.require_redis_url())
-        bounds = Bounds(
-            settings.queued_items_max,
-            settings.queued_bytes_max,
-            settings.client_share_max,
-            settings.images_per_job_max,
-            settings.open_jobs_max,
-        )
         fsync_within_ms = FSYNC_WITHIN_MS if settings.durability == "strict" else 0
-        store = GatewayStore(client, Keys(settings.key_prefix), bounds, int(settings.result_ttl_s), fsync_within_ms)
+        store = GatewayStore(
+            client, Keys(settings.key_prefix), _bounds(settings), int(settings.result_ttl_s), fsync_within_ms
+        )
         clock = StoreClock(store)
         catalog = Catalog(store, settings.model[0])
         limits = UploadLimits(settings.file_bytes_max, settings.pixels_max, settings.images_per_job_max)
@@ -114,12 +109,22 @@ class Gateway:
         return self.settings.lease_s * 1000
 
 
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        settings.queued_items_max,
+        settings.queued_bytes_max,
+        settings.client_share_max,
+        settings.images_per_job_max,
+        settings.open_jobs_max,
+    )
+
+
 # Asynchronous although they wait for nothing: the framework sends others through a thread, for each request.
 
 
 async def gateway_of(request: Request) -> Gateway:
-    """The process's parts."""
-    return _parts(request)
+    """This process's gateway."""
+    return _gateway(request)
 
 
 async def caller_of(request: Request) -> Client:
@@ -128,7 +133,7 @@ async def caller_of(request: Request) -> Client:
     Looking needs the scope ``read``, all else ``submit``; what needs ``admin`` says so at its route.
     """
     peer = request.client.host if request.client else None
-    client = _parts(request).keyring.identify(request.headers, peer)
+    client = _gateway(request).keyring.identify(request.headers, peer)
     request.scope["tenfold.client"] = client.id
     client.require(Scope.READ if request.method in {"GET", "HEAD"} else Scope.SUBMIT)
     return client
@@ -139,10 +144,10 @@ async def viewer_of(request: Request) -> Client:
 
     Only looking is lenient: a route of these that changes anything asks for a key as all others do.
     """
-    parts = _parts(request)
-    if not parts.settings.public_status or request.method not in {"GET", "HEAD"}:
+    gateway = _gateway(request)
+    if not gateway.settings.public_status or request.method not in {"GET", "HEAD"}:
         return await caller_of(request)
-    client = parts.keyring.look(request.headers, request.client.host if request.client else None)
+    client = gateway.keyring.look(request.headers, request.client.host if request.client else None)
     request.scope["tenfold.client"] = client.id
     if not client.is_stranger:
         client.require(Scope.READ)
@@ -157,28 +162,28 @@ async def admin_of(client: Annotated[Client, Depends(caller_of)]) -> Client:
 
 async def jobs_of(request: Request) -> Jobs:
     """Jobs, with links that begin where this server is mounted."""
-    return Jobs(_parts(request).store, request.scope.get("root_path", ""))
+    return Jobs(_gateway(request).store, request.scope.get("root_path", ""))
 
 
-async def parts_of(request: Request) -> PartIntake:
+async def parts_of(request: Request) -> Parts:
     """Parts of open jobs."""
-    return PartIntake(_parts(request).intake)
+    return Parts(_gateway(request).intake)
 
 
 async def values_of(request: Request) -> Values:
     """Values, with links that begin where this server is mounted."""
-    parts = _parts(request)
-    return Values(parts.values, SystemRandom(), parts.settings.value_bytes_max, request.scope.get("root_path", ""))
+    gateway = _gateway(request)
+    return Values(gateway.values, SystemRandom(), gateway.settings.value_bytes_max, request.scope.get("root_path", ""))
 
 
-def _parts(request: Request) -> Gateway:
+def _gateway(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
 
 
-Parts = Annotated[Gateway, Depends(gateway_of)]
+ThisGateway = Annotated[Gateway, Depends(gateway_of)]
 Caller = Annotated[Client, Depends(caller_of)]
 Viewer = Annotated[Client, Depends(viewer_of)]
 JobDesk = Annotated[Jobs, Depends(jobs_of)]
-PartDesk = Annotated[PartIntake, Depends(parts_of)]
+PartDesk = Annotated[Parts, Depends(parts_of)]
 ValuesDesk = Annotated[Values, Depends(values_of)]

@@ -12,7 +12,7 @@ from gateway.crud.intake import Arrival
 from gateway.crud.jobs import JobBody
 from gateway.crud.prefer import read_prefer
 from gateway.crud.results import ImageBody, rest_of
-from gateway.dependencies import Caller, Gateway, JobDesk, Parts
+from gateway.dependencies import Caller, Gateway, JobDesk, ThisGateway
 from gateway.openapi import DETECT, problem_answers
 from gateway.replies import json_reply
 from gateway.requests import gone_away, sent_by
@@ -40,7 +40,7 @@ class Detected(JobBody, frozen=True):
         **problem_answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503, 504),
     },
 )
-async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
+async def detect(request: Request, gateway: ThisGateway, caller: Caller, jobs: JobDesk) -> Response:
     """Send `files` as a form, or one image as the raw body. The answer waits for the results.
 
     With `Prefer: respond-async`, or once `Prefer: wait=N` seconds have passed, the answer is 202 with the job and its
@@ -48,18 +48,18 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     and each image has its own `error`. A client that goes away cancels what it waited for, unless it sent an
     `Idempotency-Key`.
     """
-    preference = read_prefer(request.headers.getlist("prefer"), parts.settings.wait_s)
-    arrival = await parts.intake.receive(sent_by(request, caller))
+    preference = read_prefer(request.headers.getlist("prefer"), gateway.settings.wait_s)
+    arrival = await gateway.intake.receive(sent_by(request, caller))
     job_id = arrival.job_id
     request.scope["tenfold.job"] = job_id
     if arrival.sole_refusal is not None:
-        await parts.intake.abandon(arrival.upload)
+        await gateway.intake.abandon(arrival.upload)
         raise arrival.sole_refusal
-    with parts.changes.watch(job_id) as watcher:
-        quota = None if arrival.twin else await parts.intake.submit(arrival)
-        view, first = await _wait(request, parts, arrival, watcher, preference.wait_s)
+    with gateway.changes.watch(job_id) as watcher:
+        quota = None if arrival.twin else await gateway.intake.submit(arrival)
+        view, first = await _wait(request, gateway, arrival, watcher, preference.wait_s)
     if arrival.twin:
-        parts.tracing.belongs_to(view.submission)
+        gateway.tracing.belongs_to(view.submission)
     headers = {"Preference-Applied": preference.applied} if preference.applied else {}
     headers |= quota.headers if quota else {}
     if view.state not in FINAL_JOB_STATES:
@@ -69,25 +69,25 @@ async def detect(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) 
     error = sole_error(view, first) if view.total == 1 else None
     if error is not None:
         raise error
-    results = await rest_of(parts.store, job_id, arrival.metas, first)
+    results = await rest_of(gateway.store, job_id, arrival.metas, first)
     fields = {name: getattr(body, name) for name in body.__struct_fields__}
     return json_reply(Detected(**fields, results=results), 200, headers)
 
 
 async def _wait(
-    request: Request, parts: Gateway, arrival: Arrival, watcher: Watcher, wait_s: float
+    request: Request, gateway: Gateway, arrival: Arrival, watcher: Watcher, wait_s: float
 ) -> tuple[JobView, list[ImageBody]]:
     if wait_s <= 0 or "idempotency-key" in request.headers:
-        return await until_final(parts.store, parts.changes, watcher, arrival, wait_s)
-    leaving = asyncio.ensure_future(_cancel_when_gone(request, parts, arrival.job_id))
+        return await until_final(gateway.store, gateway.changes, watcher, arrival, wait_s)
+    leaving = asyncio.ensure_future(_cancel_when_gone(request, gateway, arrival.job_id))
     try:
         # A job that is canceled is final, and wakes the watcher as any end does.
-        return await until_final(parts.store, parts.changes, watcher, arrival, wait_s)
+        return await until_final(gateway.store, gateway.changes, watcher, arrival, wait_s)
     finally:
         leaving.cancel()
 
 
-async def _cancel_when_gone(request: Request, parts: Gateway, job_id: str) -> None:
+async def _cancel_when_gone(request: Request, gateway: Gateway, job_id: str) -> None:
     await gone_away(request)
     with contextlib.suppress(RedisError, OSError):  # it runs for nobody then
-        await parts.store.end_job(job_id, JobState.CANCELED)
+        await gateway.store.end_job(job_id, JobState.CANCELED)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.crud.events import Seen, follow, read_seen, write_event
-from gateway.dependencies import Caller, Gateway, JobDesk, Parts
+from gateway.dependencies import Caller, Gateway, JobDesk, ThisGateway
 from gateway.openapi import problem_answers
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -26,7 +26,11 @@ RETRY_MS = 1000
     },
 )
 async def events(
-    job_id: str, parts: Parts, caller: Caller, jobs: JobDesk, last_event_id: Annotated[str | None, Header()] = None
+    job_id: str,
+    gateway: ThisGateway,
+    caller: Caller,
+    jobs: JobDesk,
+    last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """`state` (the job), `progress` (its counts and place) and `result` (an image's result) until the job is final.
 
@@ -37,11 +41,11 @@ async def events(
     if seen.end:
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(parts, jobs, job_id, seen), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_stream(gateway, jobs, job_id, seen), media_type="text/event-stream", headers=headers)
 
 
-async def _stream(parts: Gateway, jobs: JobDesk, job_id: str, seen: Seen) -> AsyncIterator[bytes]:
+async def _stream(gateway: Gateway, jobs: JobDesk, job_id: str, seen: Seen) -> AsyncIterator[bytes]:
     yield b"retry: %d\n\n" % RETRY_MS
-    with parts.changes.watch(job_id) as watcher:
-        async for event in follow(jobs, parts.changes, watcher, job_id, seen):
+    with gateway.changes.watch(job_id) as watcher:
+        async for event in follow(jobs, gateway.changes, watcher, job_id, seen):
             yield write_event(event)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
 from gateway.crud.readiness import check_ready, store_is_down
-from gateway.dependencies import Parts
+from gateway.dependencies import ThisGateway
 from gateway.openapi import problem_answers
 from gateway.replies import json_reply
 
@@ -18,10 +18,10 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", summary="Whether the system can serve", responses=problem_answers(503))
-async def readyz(parts: Parts) -> Response:
+async def readyz(gateway: ThisGateway) -> Response:
     """200 where Redis answers, a scheduler leads and a living worker has the default model; else 503 with `missing`."""
     try:
-        await check_ready(parts.store, parts.catalog, parts.lost_after_ms)
+        await check_ready(gateway.store, gateway.catalog, gateway.lost_after_ms)
     except (RedisError, OSError):
         raise store_is_down() from None
     return json_reply({"status": "ready"})

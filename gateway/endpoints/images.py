@@ -5,7 +5,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway.crud.jobs import JobBody
 from gateway.crud.parts import Added
-from gateway.dependencies import Caller, JobDesk, PartDesk, Parts
+from gateway.dependencies import Caller, JobDesk, PartDesk, ThisGateway
 from gateway.openapi import ADD, problem_answers
 from gateway.replies import json_reply
 from gateway.requests import sent_by
@@ -53,13 +53,13 @@ async def add(request: Request, job_id: str, caller: Caller, jobs: JobDesk, part
         **problem_answers(401, 404, 409, 410, 503),
     },
 )
-async def gallery(job_id: str, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
+async def gallery(job_id: str, gateway: ThisGateway, caller: Caller, jobs: JobDesk) -> Response:
     """A zip of what can be drawn now: `INDEX-NAME.png` for each image, drawn while it is sent.
 
     `missing.txt` in it, where there is one, has a line for each image that is not: its index, name, and why, between
     tabs. 410 once no image is kept any longer (`TENFOLD_KEEP_IMAGES_S` after its result).
     """
-    pieces = await parts.gallery.open(await jobs.find(job_id, caller))
+    pieces = await gateway.gallery.open(await jobs.find(job_id, caller))
     headers = {"Content-Disposition": f'attachment; filename="{job_id}.images.zip"', "Cache-Control": "no-store"}
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
@@ -73,7 +73,7 @@ async def gallery(job_id: str, parts: Parts, caller: Caller, jobs: JobDesk) -> R
         **problem_answers(401, 404, 409, 410, 422, 503),
     },
 )
-async def drawn(job_id: str, index: int, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
+async def drawn(job_id: str, index: int, gateway: ThisGateway, caller: Caller, jobs: JobDesk) -> Response:
     """PNG, while the image is kept (`TENFOLD_KEEP_IMAGES_S` after its result); then 410."""
-    picture = await parts.drawing.draw(await jobs.find(job_id, caller), index)
+    picture = await gateway.drawing.draw(await jobs.find(job_id, caller), index)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=60"})

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from gateway.dependencies import Caller, JobDesk, Parts
+from gateway.dependencies import Caller, JobDesk, ThisGateway
 from gateway.openapi import SUBMIT, problem_answers
 from gateway.replies import json_reply
 from gateway.requests import sent_by
@@ -22,19 +22,19 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     response_model=JobAnswer,
     responses=problem_answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
-async def submit(request: Request, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
+async def submit(request: Request, gateway: ThisGateway, caller: Caller, jobs: JobDesk) -> Response:
     """Send `files` as a form, or one `.zip`, `.tar` or `.tar.gz`; the answer is 202 with the job and its `Location`.
 
     Of an archive every file is an image but those that are hidden. A bad image is that image's own error in the
     results. With `open=1` the job, which may then begin without an image, takes more (`POST /v1/jobs/{id}/images`)
     until it is closed (`POST /v1/jobs/{id}/close`); what it has is computed meanwhile.
     """
-    arrival = await parts.intake.receive(sent_by(request, caller, archives=True, may_open=True))
+    arrival = await gateway.intake.receive(sent_by(request, caller, archives=True, may_open=True))
     request.scope["tenfold.job"] = arrival.job_id
-    quota = None if arrival.twin else await parts.intake.submit(arrival)
+    quota = None if arrival.twin else await gateway.intake.submit(arrival)
     job = await jobs.promised(arrival.job_id, caller)
     if arrival.twin:
-        parts.tracing.belongs_to(job.submission)
+        gateway.tracing.belongs_to(job.submission)
     body = await jobs.body(job)
     return json_reply(body, 202, {"Location": body.links.self_, **(quota.headers if quota else {})})
 
@@ -79,7 +79,7 @@ async def close(job_id: str, caller: Caller, jobs: JobDesk) -> Response:
     response_model=TraceAnswer,
     responses=problem_answers(401, 404, 503),
 )
-async def trace(job_id: str, parts: Parts, caller: Caller, jobs: JobDesk) -> Response:
+async def trace(job_id: str, gateway: ThisGateway, caller: Caller, jobs: JobDesk) -> Response:
     """Entered, extended, batched with whom, sank, aged, moved, preempted, retried, held down: in order."""
     await jobs.find(job_id, caller)
-    return json_reply({"trace": await parts.store.trace(job_id)})
+    return json_reply({"trace": await gateway.store.trace(job_id)})

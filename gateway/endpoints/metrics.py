@@ -8,7 +8,7 @@ from gateway.crud.gauges import Standing, system_registry
 from gateway.crud.living import living_workers
 from gateway.crud.queues import show_totals
 from gateway.crud.status import read_status
-from gateway.dependencies import Parts, caller_of
+from gateway.dependencies import ThisGateway, caller_of
 from gateway.openapi import problem_answers
 
 # Depths and rates tell a stranger how the house does: where keys are on, this asks for one too.
@@ -21,17 +21,17 @@ router = APIRouter(tags=["health"], dependencies=[Depends(caller_of)])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problem_answers(401)},
 )
-async def metrics(parts: Parts) -> Response:
+async def metrics(gateway: ThisGateway) -> Response:
     """This process's requests, and the system's queues and workers; without Redis, the former alone."""
     try:
         standing = Standing(
-            await read_status(parts.store),
-            await show_totals(parts.store),
-            await living_workers(parts.store, parts.lost_after_ms),
-            await parts.store.open_jobs(),
-            await parts.values.standing(parts.lost_after_ms),
+            await read_status(gateway.store),
+            await show_totals(gateway.store),
+            await living_workers(gateway.store, gateway.lost_after_ms),
+            await gateway.store.open_jobs(),
+            await gateway.values.standing(gateway.lost_after_ms),
         )
     except (RedisError, OSError):
         standing = None
     system = system_registry(standing)
-    return Response(generate_latest(parts.metrics.registry) + generate_latest(system), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(gateway.metrics.registry) + generate_latest(system), media_type=CONTENT_TYPE_LATEST)

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from gateway.crud.cursors import read_index
 from gateway.crud.formats import write_coco, write_csv, write_ndjson, write_yolo
 from gateway.crud.results import PAGE, PAGE_MAX, ImageBody, every, page
-from gateway.dependencies import Caller, Gateway, JobDesk, Parts
+from gateway.dependencies import Caller, Gateway, JobDesk, ThisGateway
 from gateway.openapi import problem_answers
 from gateway.replies import json_reply
 from gateway.schemas import CocoAnswer, ResultsAnswer
@@ -39,7 +39,7 @@ _SUFFIXES = {"coco": "coco.json", "yolo": "yolo.zip", "csv": "csv"}
 )
 async def results(
     job_id: str,
-    parts: Parts,
+    gateway: ThisGateway,
     caller: Caller,
     jobs: JobDesk,
     format: Annotated[Format, Query(description="All but `json` come whole, whatever `limit` says.")] = "json",  # noqa: A002
@@ -49,17 +49,17 @@ async def results(
     """`json` comes in pages; `ndjson` is one image a line, `coco` COCO's JSON, `yolo` a zip of labels, `csv` rows."""
     view = await jobs.find(job_id, caller)
     if format == "json":
-        return json_reply(await page(parts.store, view, read_index(cursor), limit))
-    images = await every(parts.store, view)
-    labels = await _labels(parts, view.submission.model)
+        return json_reply(await page(gateway.store, view, read_index(cursor), limit))
+    images = await every(gateway.store, view)
+    labels = await _labels(gateway, view.submission.model)
     headers = (
         {"Content-Disposition": f'attachment; filename="{job_id}.{_SUFFIXES[format]}"'} if format in _SUFFIXES else {}
     )
     return StreamingResponse(_write(format, images, labels), media_type=_MEDIA_TYPES[format], headers=headers)
 
 
-async def _labels(parts: Gateway, model: str) -> list[str]:
-    known = (await parts.catalog.models()).get(model)
+async def _labels(gateway: Gateway, model: str) -> list[str]:
+    known = (await gateway.catalog.models()).get(model)
     return known.labels if known else []
 
 
