@@ -9,7 +9,7 @@ import fnmatch
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -111,10 +111,9 @@ class Reader(threading.Thread):
     def run(self) -> None:
         with httpx.Client(base_url=self._url, timeout=10) as client:
             while not self.over.is_set():
-                for job_id, images in self._left(self._history.accepted).items():
-                    self._try(job_id, lambda i=job_id, n=images: self._job(client, i, n))
                 for run_id, count in self._left(self._history.values_runs).items():
                     self._try(run_id, lambda i=run_id, n=count: _run_of_values(client, i, n))
+                self._jobs(client, self._left(self._history.accepted))
                 self.over.wait(0.5)
 
     def all_read(self) -> bool:
@@ -124,10 +123,25 @@ class Reader(threading.Thread):
         with self._history.lock:
             return {name: size for name, size in known.items() if name not in self._read}
 
+    def _jobs(self, client: httpx.Client, left: Mapping[str, int]) -> None:
+        """Look at what is left, by the list of all: one by one would take longer than a finished job lives."""
+        listed: dict[str, dict[str, Any]] = {}
+        try:
+            for page in _pages(client):
+                listed |= {job["id"]: job for job in page}
+                if left.keys() <= listed.keys():
+                    break
+        except (httpx.HTTPError, _NotNow):
+            return
+        for job_id, images in left.items():
+            job = listed.get(job_id)
+            if job is None or job["state"] in FINAL:
+                self._try(job_id, lambda i=job_id, n=images, told=job: self._job(client, i, n, told))
+
     def _try(self, name: str, look: Any) -> None:
         try:
             complaint = look()
-        except (httpx.HTTPError, RedisError):
+        except (httpx.HTTPError, RedisError, _NotNow):
             return  # the gateway or Redis is down: it is looked at again
         if complaint is None:
             return
@@ -136,36 +150,57 @@ class Reader(threading.Thread):
             self._history.note(f"{name} found wrong")
             self.wrong.append(complaint)
 
-    def _job(self, client: httpx.Client, job_id: str, images: int) -> str | None:
+    def _job(self, client: httpx.Client, job_id: str, images: int, told: dict[str, Any] | None) -> str | None:
         """None where it is not final yet, "" where it is as promised."""
-        reply = client.get(f"/v1/jobs/{job_id}")
-        if reply.status_code == 503:
-            return None
-        job = reply.json()
-        if reply.status_code == 200 and job["state"] not in FINAL:
+        job = _told(client, f"/v1/jobs/{job_id}") if told is None else told
+        if job.get("state") not in {*FINAL, None}:
             return None
         if job.get("state") != "succeeded" or job["images"] != {"total": images, "done": images, "failed": 0}:
-            return f"job {job_id} of {images} images: {reply.status_code} {job}"
+            return f"job {job_id} of {images} images: {job}"
         return self._commits(job_id, images)
 
     def _commits(self, job_id: str, images: int) -> str:
-        order = [int(index) for index in self._store.lrange(f"tenfold:job:{job_id}:order", 0, -1)]
-        results = int(self._store.hlen(f"tenfold:job:{job_id}:results"))
+        pipe = self._store.pipeline(transaction=False)
+        pipe.lrange(f"tenfold:job:{job_id}:order", 0, -1)
+        pipe.hlen(f"tenfold:job:{job_id}:results")
+        indexes, results = pipe.execute()
+        order = [int(index) for index in indexes]
         if sorted(order) == list(range(images)) and results == images:
             return ""
         doubled = [index for index, times in Counter(order).items() if times > 1]
         return f"job {job_id}: {len(order)} commits and {results} results for {images} images, doubled {doubled}"
 
 
-def _run_of_values(client: httpx.Client, run_id: str, count: int) -> str | None:
-    reply = client.get(f"/v1/values/runs/{run_id}")
+class _NotNow(Exception):
+    """The gateway answers that Redis is away."""
+
+
+def _told(client: httpx.Client, path: str) -> dict[str, Any]:
+    """An answer, or a problem that is no lack of Redis. Raises _NotNow."""
+    reply = client.get(path)
     if reply.status_code == 503:
-        return None
-    run = reply.json()
-    if reply.status_code == 200 and run["state"] not in FINAL:
+        raise _NotNow
+    answer: dict[str, Any] = reply.json()
+    return answer
+
+
+def _pages(client: httpx.Client) -> Iterator[list[dict[str, Any]]]:
+    """All jobs, newest first. Raises _NotNow."""
+    cursor = ""
+    while True:
+        page = _told(client, "/v1/jobs?limit=200" + (f"&cursor={cursor}" if cursor else ""))
+        yield page["jobs"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def _run_of_values(client: httpx.Client, run_id: str, count: int) -> str | None:
+    run = _told(client, f"/v1/values/runs/{run_id}")
+    if run.get("state") not in {*FINAL, None}:
         return None
     if (run.get("requested"), run.get("stored"), run.get("failed")) != (count, count, 0):
-        return f"run {run_id} of {count} values: {reply.status_code} {run}"
+        return f"run {run_id} of {count} values: {run}"
     return ""
 
 
