@@ -59,6 +59,11 @@ class Ahead:
             self._claimed = Event()
             self._guess = self._thread.submit(self._look, lasts_s, self._claimed)
 
+    @property
+    def guesses(self) -> bool:
+        """Whether a guess is on its way, or made."""
+        return self._guess is not None
+
     def take(self, batch_id: str) -> Decoding | None:
         """What was decoded of the batch that was claimed, or None where the guess was another or none."""
         self._claimed.set()

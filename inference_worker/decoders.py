@@ -94,10 +94,14 @@ class Decoders:
     def start(self, images: Mapping[int, bytes | None], detector: Detector, size: int) -> Decoding:
         """Begin to decode ``images``, by position, for ``detector``'s input of ``size``.
 
-        None stands for an image that is not stored.
+        None stands for an image that is not stored. Thumbnails are decoded at once, in the calling thread.
         """
         tasks, places = self._tasks(images, detector, size)
-        self._begin(tasks)
+        if sum(len(raw or b"") for raw in images.values()) < TASK_BYTES:
+            for task in tasks:
+                task.run()  # thumbnails: to hand them to a thread costs as much as to decode some of them
+        else:
+            self._begin(tasks)
         return Decoding(places)
 
     def park(self, images: Mapping[int, bytes | None], detector: Detector, size: int) -> Decoding:

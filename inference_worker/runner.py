@@ -72,6 +72,8 @@ class _Run:
         return self.claim.batch
 
 
+CLAIMED_IMAGE_BYTES = 256 * 1024
+"""Images of so few bytes together come along with their batch's claim; copying more would keep Redis from others."""
 AHEAD_LEAST_MS = 3.0
 """Below this there is no time to look ahead: the guess would come no sooner than the claim."""
 
@@ -116,6 +118,11 @@ class BatchRunner:
         """The lanes that it runs batches of."""
         return self._residents.lanes
 
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of images that may come along with the next claim: none where they were probably fetched already."""
+        return 0 if self._ahead is not None and self._ahead.guesses else CLAIMED_IMAGE_BYTES
+
     def swap(self, resident: Resident) -> None:
         """Hold ``resident`` in place of the one of its name, between two batches; its cost is learned anew."""
         self._residents.swap(resident)
@@ -152,7 +159,9 @@ class BatchRunner:
         if ahead is not None:
             return ahead
         positions = claim.positions
-        images = self._blobs(claim.batch.items[position] for position in positions)
+        images = claim.images
+        if images is None:
+            images = self._blobs(claim.batch.items[position] for position in positions)
         return self._decoders.start(dict(zip(positions, images, strict=True)), resident.detector, claim.batch.size)
 
     def _in_pieces(self, run: _Run, advance: Advance) -> Outcome | None:

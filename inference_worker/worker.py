@@ -80,7 +80,7 @@ class InferenceWorker(BaseWorker):
         claim: Claim | None = None
         while claim is not None or not self._stop:
             between()
-            claim = self._next() if claim is None else self._run(claim, runner)
+            claim = self._next(runner) if claim is None else self._run(claim, runner)
 
     def pulse(self, batches: Sequence[str]) -> None:
         """Tell Redis that this worker lives and holds ``batches``; announce it where Redis does not know it."""
@@ -113,10 +113,10 @@ class InferenceWorker(BaseWorker):
         # RQ would raise the socket timeout to what its own blocking reads need; ours block for a second.
         return connection
 
-    def _next(self) -> Claim | None:
+    def _next(self, runner: BatchRunner) -> Claim | None:
         """The next batch, or None after waiting for one in vain."""
         try:
-            claim = self._store.claim(computing=self._batch_size)
+            claim = self._store.claim(computing=self._batch_size, image_bytes=runner.image_bytes)
             if claim is None:
                 self._store.wait(BLOCK_S)
         except BadMessage as error:
@@ -141,7 +141,7 @@ class InferenceWorker(BaseWorker):
                 outcome = runner.run(claim, lambda start, stop: self._advance(claim, start, stop), self.redis_now_ms())
             if outcome is not None:
                 tale.ran(outcome)
-                return self._end(outcome, tale)
+                return self._end(outcome, tale, runner.image_bytes)
         except RedisError as error:
             log.error(
                 "batch %s is left to its lease: Redis refuses what it takes (%s)",
@@ -154,22 +154,24 @@ class InferenceWorker(BaseWorker):
         self._lost(batch_id)
         return None
 
-    def _end(self, outcome: Outcome, tale: Tale) -> Claim | None:
+    def _end(self, outcome: Outcome, tale: Tale, image_bytes: int) -> Claim | None:
         """Commit; while Redis is away there is nothing better to do than to wait for it, and the fence then decides."""
         _tell(outcome)
-        committed, claim = self._commit_and_claim(outcome)
+        committed, claim = self._commit_and_claim(outcome, image_bytes)
         if committed:
             tale.committed()
         else:
             self._lost(outcome.event.batch_id, idle=claim is None)
         return claim
 
-    def _commit_and_claim(self, outcome: Outcome) -> tuple[bool, Claim | None]:
+    def _commit_and_claim(self, outcome: Outcome, image_bytes: int) -> tuple[bool, Claim | None]:
         ended = (outcome.event, outcome.results, outcome.took_s)
         if self._stop:
             return self._outage.retry(lambda: self._store.commit(*ended), self._lease_s), None
         try:
-            return self._outage.retry(lambda: self._store.commit_and_claim(*ended, computing=self._batch_size))
+            return self._outage.retry(
+                lambda: self._store.commit_and_claim(*ended, computing=self._batch_size, image_bytes=image_bytes)
+            )
         except BadMessage as error:
             log.error("a batch cannot be read and is left to its lease: %s", error)
             return True, None

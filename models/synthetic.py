@@ -91,16 +91,20 @@ class SyntheticDetector:
         if not batch:
             return []
         until = time.perf_counter() + (self.options.base_ms + self.options.item_ms * len(batch)) / 1000
-        found = [self._answer(image.letterbox, option) for image, option in zip(batch, options, strict=True)]
+        boxes = torch.tensor([[_middle(image.letterbox)] for image in batch])
+        found = [self._answer(box, option) for box, option in zip(boxes, options, strict=True)]
         _wait_until(until)
         return found
 
-    def _answer(self, letterbox: Letterbox, options: DetectOptions) -> Detections:
+    def _answer(self, box: Tensor, options: DetectOptions) -> Detections:
         if options.conf > self.SCORE:
             return Detections()
-        width, height = letterbox.width, letterbox.height
-        box = torch.tensor([[width / 4, height / 4, width * 3 / 4, height * 3 / 4]])
         return Detections(box, self._scores, self._class_ids)
+
+
+def _middle(letterbox: Letterbox) -> tuple[float, float, float, float]:
+    width, height = letterbox.width, letterbox.height
+    return width / 4, height / 4, width * 3 / 4, height * 3 / 4
 
 
 def _wait_until(moment: float) -> None:

@@ -38,6 +38,7 @@ class Claim:
         place: which of the worker's levels it came from, 0 the first.
         marked: a job of it has lost a worker already; the next loss must be its own, and no other batch's.
         in_turn: it waited when the batch before it ended, so others probably wait as well.
+        images: the encoded images at ``positions`` where they came along, None for each that is gone.
     """
 
     batch: BatchRecord
@@ -45,6 +46,7 @@ class Claim:
     place: int
     marked: bool = False
     in_turn: bool = False
+    images: Sequence[bytes | None] | None = None
 
     @property
     def positions(self) -> list[int]:
@@ -109,22 +111,23 @@ class WorkerStore:
         pipe.xadd(self.keys.events, {"e": encode_event(WorkerLeft(self.worker))})
         pipe.execute()
 
-    def claim(self, *, computing: int = 0) -> Claim | None:
+    def claim(self, *, computing: int = 0, image_bytes: int = 0) -> Claim | None:
         """Take the most urgent batch, or None where nothing waits.
 
         Args:
             computing: how many of its first positions count as computing from now on.
+            image_bytes: its images come along where they have no more bytes than that together.
 
         Raises:
             BadMessage: the batch's record is not ours; the lease then runs out.
         """
-        return _claim_of(call(self.client, *self._claiming(computing)))
+        return _claim_of(call(self.client, *self._claiming(computing, image_bytes)))
 
-    def _claiming(self, computing: int) -> Verb:
+    def _claiming(self, computing: int, image_bytes: int) -> Verb:
         names = [name for level in self.queues for name in level]
         lanes = len(self.queues[0])
-        keys = [*self._batch_keys, self.keys.doorbell_prefix, *map(rq_queue, names)]
-        args: list[Argument] = [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, *names]
+        keys = [*self._batch_keys, self.keys.doorbell_prefix, self.keys.blob_prefix, *map(rq_queue, names)]
+        args: list[Argument] = [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, image_bytes, *names]
         return "claim", keys, args
 
     def peek(self) -> BatchRecord | None:
@@ -165,7 +168,13 @@ class WorkerStore:
         return int(call(self.client, *self._committing(event, results, took_s))) >= 0
 
     def commit_and_claim(
-        self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float, *, computing: int = 0
+        self,
+        event: BatchEnded,
+        results: Sequence[tuple[str, ItemResult]],
+        took_s: float,
+        *,
+        computing: int = 0,
+        image_bytes: int = 0,
     ) -> tuple[bool, Claim | None]:
         """:meth:`commit`, then :meth:`claim`, in one round trip.
 
@@ -174,7 +183,7 @@ class WorkerStore:
             BadMessage: as :meth:`claim`; the commit went through or was late.
         """
         committed, claimed = call_in_turn(
-            self.client, self._committing(event, results, took_s), self._claiming(computing)
+            self.client, self._committing(event, results, took_s), self._claiming(computing, image_bytes)
         )
         # A refused claim is none: the next try says why.
         claim = None if isinstance(claimed, Exception) else _claim_of(claimed, in_turn=True)
@@ -244,11 +253,12 @@ class WorkerStore:
 def _claim_of(reply: Any, *, in_turn: bool = False) -> Claim | None:
     if reply is None:
         return None
-    _, record, dropped, place, marked = reply
+    _, record, dropped, place, marked, images = reply
     positions = frozenset(int(part) for part in dropped.split(b",") if part)
-    return Claim(decode(record, BatchRecord), positions, int(place), bool(marked), in_turn)
+    return Claim(decode(record, BatchRecord), positions, int(place), bool(marked), in_turn, images)
 
 
 def iso_now() -> str:
     """The time as RQ writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # A tenth of what strftime takes, and every verb says the time.
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

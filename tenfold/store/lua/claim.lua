@@ -4,12 +4,13 @@
 -- Takes the most urgent batch: the highest level first, within it the one that was dispatched first, whatever its lane. Only what is still
 -- `queued` is taken; canceled and expired items are dropped here; lease, claim and RQ's registration are one step with it.
 -- KEYS  1 batches  2 claims  3 computing  4 leases  5 events  6 job prefix  7 rq:job: prefix  8 rq:wip: prefix  9 rq:finished: prefix
---       10 rq:failed: prefix  11 rq:worker of this worker  12 doorbell prefix  13… the queues' lists, level by level, each level's lanes
---       together
+--       10 rq:failed: prefix  11 rq:worker of this worker  12 doorbell prefix  13 blob prefix  14… the queues' lists, level by level, each
+--       level's lanes together
 -- ARGV  1 now or ''  2 worker  3 lease, ms  4 lanes a level  5 ISO time, for RQ  6 positions to mark as computing at once: how many
---       7… the names of the queues, as KEYS 13…
--- Returns false, or {batch id, record, dropped positions as 'a,b,…', level's place in the list, 1 where a job of it has lost a worker, else 0}
--- O(queues + images of the batch)
+--       7 bytes of images that may come along, 0 for none  8… the names of the queues, as KEYS 14…
+-- Returns false, or {batch id, record, dropped positions as 'a,b,…', level's place in the list, 1 where a job of it has lost a worker, else 0,
+--       the images that are to run, nil for one that is gone; or nil where all together have more bytes}
+-- O(queues + images of the batch + their bytes, at most ARGV 7)
 local now = now_ms(ARGV[1])
 local lanes = tonumber(ARGV[4])
 local k = {batches = KEYS[1], claims = KEYS[2], computing = KEYS[3], leases = KEYS[4], rq_job_prefix = KEYS[7], rq_wip_prefix = KEYS[8],
@@ -36,6 +37,20 @@ local function dropped_of(record)
     if gone[item[1]] then dropped[#dropped + 1] = position - 1 end
   end
   return dropped, gone
+end
+
+local function images_of(record, gone)
+  local images, left = {}, tonumber(ARGV[7])
+  if left == 0 then return false end
+  for _, item in ipairs(record.items) do
+    if not gone[item[1]] then
+      local key = KEYS[13] .. item[1] .. ':' .. int(item[2])
+      left = left - redis.call('STRLEN', key)
+      if left < 0 then return false end
+      images[#images + 1] = redis.call('GET', key)
+    end
+  end
+  return images
 end
 
 local function tell(kind, id, fields)
@@ -76,10 +91,10 @@ local function take(id, at)
   for job in pairs(record.jobs) do
     if redis.call('EXISTS', KEYS[6] .. job .. ':losses') == 1 then marked = 1 end
   end
-  return {id, raw, table.concat(dropped, ','), math.floor((at - 13) / lanes), marked}
+  return {id, raw, table.concat(dropped, ','), math.floor((at - 14) / lanes), marked, images_of(record, gone)}
 end
 
-local from = 13
+local from = 14
 while from <= #KEYS do
   local id, at = first_of_level(from)
   if not id then
@@ -91,6 +106,6 @@ while from <= #KEYS do
 end
 -- All these queues are empty, so what their doorbells still hold would only wake workers in vain.
 local bells = {}
-for i = 7, #ARGV do bells[#bells + 1] = KEYS[12] .. ARGV[i] end
+for i = 8, #ARGV do bells[#bells + 1] = KEYS[12] .. ARGV[i] end
 redis.call('DEL', unpack(bells))
 return false

@@ -59,7 +59,7 @@ class Colleague:
     def work(self, between: Callable[[], None] = lambda: None) -> int:
         """Run what waits, until nothing does; how many batches that were."""
         count = 0
-        claim = self.store.claim(computing=10)
+        claim = self.store.claim(computing=10, image_bytes=self.runner.image_bytes)
         while claim is not None:
             between()
             claim = self.worker._run(claim, self.runner)

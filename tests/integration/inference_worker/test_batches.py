@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inference_worker.ahead import Ahead
 from inference_worker.decoders import Decoding
+from inference_worker.runner import CLAIMED_IMAGE_BYTES
 from models.detector import Prepared
 from tenfold.contract.events import BatchClaimed, BatchEnded, BatchLost, EndReason
 from tenfold.contract.records import DetectOptions
@@ -313,6 +314,25 @@ def test_no_look_ahead_beside_a_job_that_lost_a_worker(desk: Desk, hire: Hire) -
     assert ahead.take("none") is None
     assert looked
     ahead.close()
+
+
+def test_few_bytes_of_images_come_along_with_the_claim(desk: Desk, hire: Hire) -> None:
+    """Small images need no trip to Redis of their own; where they are many bytes, they are fetched after the claim."""
+    worker = hire()
+
+    def fetches() -> int:
+        return int(desk.client.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"])
+
+    before = fetches()
+    desk.submit("a", [picture()] * 10)
+    desk.dispatch_job("a")
+    worker.work()
+    assert fetches() == before
+    desk.submit("b", [picture() + bytes(CLAIMED_IMAGE_BYTES)] * 2)
+    desk.dispatch_job("b")
+    worker.work()
+    assert fetches() == before + 1
+    assert (desk.state("a"), desk.state("b")) == ("succeeded", "succeeded")
 
 
 class Frugal(Toy):

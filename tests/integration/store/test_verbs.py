@@ -55,6 +55,21 @@ def test_a_job_runs_from_upload_to_succeeded(world: World) -> None:
     assert world.client.zcard(world.keys.active) == 0
 
 
+def test_images_come_along_with_a_claim_that_asks_for_them(world: World) -> None:
+    """As far as they have so few bytes together; one that is gone counts none, one that may not run does not come."""
+    world.submit("j", 3)
+    world.submit("k", 1)
+    for number in range(3):
+        world.dispatch(f"1-{number}", [*ids("j", 0), *ids("k", 0), *ids("j", 1, 2)])
+    world.ask("end_job", "k", JobState.CANCELED)
+    world.client.delete(world.keys.blob("j", 1))
+    worker = world.worker()
+    claims = [worker.claim(image_bytes=most) for most in (6, 5, 0)]
+    assert [claim and claim.images for claim in claims] == [[b"abc", None, b"abc"], None, None]
+    assert claims[0] is not None
+    assert claims[0].positions == [0, 2, 3]
+
+
 def test_a_result_is_committed_once(world: World) -> None:
     """An image that is run twice keeps its first result, and the counters count it once."""
     world.submit("j", 2)

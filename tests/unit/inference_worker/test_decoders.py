@@ -1,5 +1,6 @@
 """The threads that decode."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,21 @@ def test_thumbnails_share_a_task() -> None:
     small, large = bytes(2_000), bytes(50_000)
     files = [small] * 10 + [large, None, large]
     assert [len(group) for group in _groups(dict(enumerate(files)))] == [9, 2, 2]
+
+
+def test_thumbnails_are_decoded_by_who_asks_for_them(decoders: Decoders) -> None:
+    """A few small images are not handed to another thread; larger ones are."""
+
+    class Watched(Toy):
+        def prepare(self, image: Tensor, size: int) -> Prepared:
+            threads.append(threading.get_ident())
+            return super().prepare(image, size)
+
+    threads: list[int] = []
+    decoders.start({0: picture(), 1: picture()}, Watched(), SIZE)
+    assert threads == [threading.get_ident()] * 2
+    decoders.start({0: picture() + bytes(TASK_BYTES)}, Watched(), SIZE).image(0)
+    assert threads[2] != threading.get_ident()
 
 
 def test_a_model_that_refuses() -> None:
