@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.integration.gateway.gateway_world import World, image, wait_for
+from tests.integration.gateway.gateway_world import KEYS, World, image, wait_for
 
 
 def post(world: World, route: str, key: str, *images: bytes, **fields: str) -> httpx.Response:
@@ -79,8 +79,10 @@ def test_a_replay_waits_for_a_first_that_still_arrives_and_takes_over_when_it_br
     )
     keys = world.backend.client
     wait_for(lambda: any(keys.hget(key, "fingerprint") == b"" for key in keys.keys("tenfold:idem:*")))
+    arriving = keys.zcard(KEYS.uploads)
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(post, world, "jobs", "slow", image())
+        wait_for(lambda: keys.zcard(KEYS.uploads) > arriving, "the second")
         with pytest.raises(TimeoutError):
             second.result(0.4)
         line.close()
