@@ -40,7 +40,8 @@ def check_server(client: BytesRedis, needs: Needs, *, strict: bool = False) -> l
         raise StoreUnavailable(f"this Redis is {version}; {OLDEST[0]}.{OLDEST[1]} or newer is needed (LMOVE, LPOS)")
     policy = str(info.get("maxmemory_policy", "noeviction"))
     limit = int(info.get("maxmemory", 0))
-    if limit and policy != "noeviction":
+    # Also where no limit is set yet: one may be set at any time, and then it would be too late to say so.
+    if policy != "noeviction":
         raise StoreUnavailable(
             f"Redis' maxmemory-policy is {policy}: it could drop queued images; set it to noeviction"
         )

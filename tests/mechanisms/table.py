@@ -615,7 +615,7 @@ TABLE: tuple[Mechanism, ...] = (
         SAFE_REDIS,
         "noeviction",
         "tenfold/store/server.py",
-        'if limit and policy != "noeviction":',
+        'if policy != "noeviction":',
         "if False:",
         f"{CARETAKER}::test_a_server_that_could_drop_work_is_refused",
     ),

@@ -137,8 +137,10 @@ def test_a_server_that_could_drop_work_is_refused(world: World) -> None:
         with pytest.raises(StoreUnavailable, match="needs 3840 MiB"):
             check_server(world.client, needs)
         world.client.config_set("maxmemory-policy", "allkeys-lru")
-        with pytest.raises(StoreUnavailable, match="noeviction"):
-            check_server(world.client, needs)
+        for limit in (2**30, 0):
+            world.client.config_set("maxmemory", limit)
+            with pytest.raises(StoreUnavailable, match="noeviction"):
+                check_server(world.client, needs)
     finally:
         world.client.config_set("maxmemory", 0)
         world.client.config_set("maxmemory-policy", "noeviction")
