@@ -74,7 +74,7 @@ class Settings:
     batch_size: int = _setting(whole(1, 1024), 10, "items in a batch, at most")
 
     # The scheduler
-    levels: int = _setting(whole(1, 8), 3, "priorities of the feedback queue; 0 is the most urgent")
+    levels: int = _setting(whole(2, 8), 3, "priorities of the feedback queue; 0 is the most urgent")
     allotments: tuple[int, ...] = _setting(
         listing(_COUNT, "one whole number above 0 for each level but the last, between commas"),
         (10, 50),

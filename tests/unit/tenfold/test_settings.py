@@ -109,6 +109,8 @@ def test_sizes_take_units(tmp_path: Path, text: str, count: int) -> None:
 def test_fewer_levels_need_no_new_allotments(tmp_path: Path) -> None:
     """Where only the number of levels is given, the allotments follow it."""
     assert load(tmp_path, TENFOLD_LEVELS="2").allotments == (10,)
+    with pytest.raises(SettingsError, match="TENFOLD_LEVELS is '1'.*at least 2"):
+        load(tmp_path, TENFOLD_LEVELS="1")
     assert load(tmp_path, TENFOLD_LEVELS="4").allotments == (10, 50, 250)
 
 
