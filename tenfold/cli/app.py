@@ -18,6 +18,9 @@ EXIT_STATUS: Final[tuple[tuple[type[TenfoldError], int], ...]] = (
     (TenfoldError, 1),
 )
 
+# What a flag asked for and the service does not take is wrong usage, wherever it was found to be.
+WRONG_USAGE: Final = frozenset({"invalid_field", "unknown_field", "unknown_model", "unknown_size", "invalid_request"})
+
 app = typer.Typer(
     help="Image inference that stays fair under mixed load.",
     no_args_is_help=True,
@@ -69,7 +72,7 @@ def run(args: list[str]) -> int:
         app(args, prog_name="tenfold")
     except TenfoldError as error:
         print(f"tenfold: {error}{_advice(error)}", file=sys.stderr)
-        return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
+        return exit_status_of(error)
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing more may be written, not even at exit.
         sys.stdout = None
@@ -81,3 +84,10 @@ def run(args: list[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0
+
+
+def exit_status_of(error: TenfoldError) -> int:
+    """The exit status of a command that `error` ended."""
+    if isinstance(error, ApiError) and error.code in WRONG_USAGE:
+        return 2
+    return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))

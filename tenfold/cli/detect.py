@@ -48,7 +48,7 @@ def detect(
     api_key: terminal.ApiKey = None,
 ) -> None:
     """Find objects in pictures. Several pictures travel as one job, many of them in parts."""
-    form = "json" if as_json and form is None else form
+    form = formats.chosen(form, as_json=as_json)
     formats.check(form, out)
     uploads = pictures.gather(paths)
     pictures.refuse_archives(uploads)

@@ -33,6 +33,13 @@ class Part:
     results: Sequence[ImageResult]
 
 
+def chosen(form: str | None, *, as_json: bool) -> str | None:
+    """The form that was asked for by --format or --json, or None. Exit with status 2 where they contradict."""
+    if as_json and form not in {None, "json"}:
+        raise typer.BadParameter(f"--json and --format {form} are two forms: give one")
+    return "json" if as_json else form
+
+
 def check(form: str | None, out: Path | None) -> None:
     """Exit with status 2 (usage) for a form that there is not, or one that a terminal cannot take."""
     if form is not None and form not in SUFFIXES:

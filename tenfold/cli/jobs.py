@@ -19,7 +19,6 @@ State = Annotated[
     str | None, typer.Option(help=f"Only jobs in this state: {', '.join(STATES)}.", autocompletion=lambda: list(STATES))
 ]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
-Format = Annotated[str, typer.Option("--format", help=f"{', '.join(formats.SUFFIXES)}.")]
 PicturesOut = Annotated[
     Path | None, typer.Option("--out", help="A .zip file, or a folder.", show_default="ID.images.zip")
 ]
@@ -127,12 +126,14 @@ def watch(
 )
 def results(
     job_id: JobId,
-    form: Format = "json",
+    form: formats.Format = None,
     out: OutFile = None,
+    as_json: terminal.AsJson = False,
     url: terminal.Url = terminal.URL,
     api_key: terminal.ApiKey = None,
 ) -> None:
-    """A job's results so far."""
+    """A job's results so far, as JSON unless --format says otherwise."""
+    form = formats.chosen(form, as_json=as_json) or "json"
     formats.check(form, out)
     with terminal.connect(url, api_key) as client:
         # JSON comes in pages, which are put together; the other formats come whole.

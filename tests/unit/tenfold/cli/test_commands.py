@@ -117,9 +117,29 @@ def test_refusal_is_status_1_with_the_services_words(
     assert capsys.readouterr().err == "tenfold: conf is 2\n"
 
 
+@pytest.mark.parametrize(("code", "status"), [("invalid_field", 2), ("unknown_model", 2), ("truncated_image", 1)])
+def test_a_value_that_the_service_does_not_take_is_wrong_usage(
+    service: CannedService, picture: Path, code: str, status: int
+) -> None:
+    """What a flag says is 2 also where only the service can tell; what is wrong with a picture is 1."""
+    service.reply("POST", "/v1/detect", {"title": "Unprocessable", "detail": "no", "code": code}, status=422)
+    assert main(["detect", str(picture), "--url", service.url]) == status
+
+
+def test_results_are_json_also_by_the_flag_of_the_others(
+    service: CannedService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--json, as every command has it, is plain JSON on stdout and nothing else."""
+    service.reply("GET", "/v1/jobs/j1/results", {"results": [found(0)], "next_cursor": None})
+    assert main(["jobs", "results", "j1", "--json", "--url", service.url]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["index"] == 0
+
+
 @pytest.mark.parametrize(
     "args",
     [
+        ["jobs", "results", "x", "--json", "--format", "csv"],
+        ["detect", "a.png", "--json", "--format", "csv"],
         ["detect", "/nowhere/at/all.png"],
         ["detect"],
         ["jobs", "show"],
