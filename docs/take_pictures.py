@@ -68,6 +68,7 @@ def look(url: str) -> None:
         page.wait_for_timeout(5000)
         bulk = max(httpx.get(f"{url}/v1/jobs?limit=200").json()["jobs"], key=lambda job: int(job["images"]["total"]))
         page.wait_for_timeout(WARM_UP_MS)
+        take(page, "dashboard.png", whole=False)
         page.locator("#files").set_input_files(SCENES[:4])
         page.locator("#pictures figure").nth(3).wait_for(timeout=60_000)
         page.wait_for_timeout(1500)
@@ -78,6 +79,10 @@ def look(url: str) -> None:
         page.goto(f"{url}/#/jobs/{bulk['id']}")
         page.locator("#job-pictures img").nth(2).wait_for(timeout=60_000)
         take(page, "dashboard-job.png", whole=False)
+        page.locator("#job-pictures .enlarge").first.click()
+        page.locator("#viewer img").wait_for()
+        page.wait_for_timeout(500)
+        take(page, "dashboard-picture.png", whole=False)
     with opened(390, 1300) as page:
         page.goto(url)
         page.wait_for_timeout(4000)
