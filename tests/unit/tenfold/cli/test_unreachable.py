@@ -99,7 +99,7 @@ def test_a_key_that_is_not_known_is_said_and_where_to_give_one(
     service.reply("", "", told, status=401)
     assert main([*args, "--url", service.url, "--api-key", "wrong"]) == 1
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"tenfold: Unauthorized: {told['detail']}; --api-key or TENFOLD_API_KEY gives one\n")
+    assert (out, err) == ("", f"tenfold: {told['detail']}; --api-key or TENFOLD_API_KEY gives one\n")
 
 
 @pytest.mark.parametrize(
