@@ -20,6 +20,7 @@ from benchmarks.peers.environments import ROOT, python_of
 from benchmarks.pictures import pictures
 from benchmarks.plan import Plan, busy_cores
 from benchmarks.report import Report, Section
+from tenfold.command_help import parser_of
 
 PARTS: Final = ("core", "limit", "serving", "mixed", "queueing", "fairness", "gpu")
 SCENES: Final = ("rivals", "overload", "pieces", "reserved", "singles")
@@ -47,7 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tenfold bench", description="Measures Tenfold beside its peers.")
+    parser = parser_of(
+        "bench",
+        "Measures Tenfold beside its peers.",
+        "tenfold bench --quick",
+        "tenfold bench --parts core,queueing --seconds 10",
+    )
     parser.add_argument("--parts", type=_names, default=list(PARTS), help=f"of {','.join(PARTS)} (default: all)")
     parser.add_argument("--peers", type=_peers, default=[peer.name for peer in PEERS], help="whom to measure beside it")
     parser.add_argument("--quick", action="store_true", help="one short round each: shows the way, not the figures")

@@ -11,6 +11,7 @@ import uvicorn
 from gateway.app import create_app
 from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.protocol import Protocol
+from tenfold.command_help import parser_of
 from tenfold.contract.errors import SettingsError
 from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
@@ -86,7 +87,7 @@ def _server(settings: Settings, root_path: str, tracing: Tracing) -> _Server:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tenfold gateway", description="Answer HTTP.")
+    parser = parser_of("gateway", "Answer HTTP.", "tenfold gateway --redis-url redis://127.0.0.1:6379/0 --port 9000")
     parser.add_argument("--host", help="address to listen on (TENFOLD_HOST)")
     parser.add_argument("--port", help="port to listen on, 0 takes a free one (TENFOLD_PORT)")
     parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")

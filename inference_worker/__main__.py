@@ -11,6 +11,7 @@ from typing import NoReturn
 from inference_worker.choice import Choice
 from inference_worker.memory import keep_freed_memory
 from inference_worker.stopping import StopFlag
+from tenfold.command_help import parser_of
 from tenfold.contract.errors import SettingsError
 from tenfold.logs import configure_logs
 from tenfold.setting_kinds import listing, whole
@@ -22,8 +23,11 @@ log = logging.getLogger("tenfold.worker")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tenfold worker", description="Runs batches of images with its model resident."
+    parser = parser_of(
+        "worker",
+        "Runs batches of images with its model resident.",
+        "tenfold worker --redis-url redis://127.0.0.1:6379/0 --model best.safetensors --device cuda:0",
+        "tenfold worker --redis-url redis://127.0.0.1:6379/0 --levels 0 --name urgent",
     )
     parser.add_argument("--name", default="worker", help="what it is called in queues, results and logs")
     parser.add_argument("--levels", type=LEVELS.flag, help="the levels it serves, such as 0 or 0,1,2 (default: all)")

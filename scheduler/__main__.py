@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import signal
@@ -19,6 +18,7 @@ from scheduler.dispatch import Dispatcher
 from scheduler.reaper import Reaper
 from scheduler.service import Parts, Service
 from scheduler.values import DueValues
+from tenfold.command_help import parser_of
 from tenfold.contract.errors import SettingsError, StoreUnavailable
 from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
@@ -112,7 +112,11 @@ def _tracing(client: BytesRedis, settings: Settings) -> Iterator[None]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit status 1 where Redis cannot be used, 2 where a setting is wrong."""
-    parser = argparse.ArgumentParser(prog="tenfold scheduler", description="Forms batches and shares the workers.")
+    parser = parser_of(
+        "scheduler",
+        "Forms batches and shares the workers.",
+        "tenfold scheduler --redis-url redis://127.0.0.1:6379/0",
+    )
     parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
     flags = parser.parse_args(arguments)
     settings = load_or_exit({"redis_url": flags.redis_url})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import secrets
 import sys
@@ -13,6 +12,7 @@ from inference_worker.beat import Beat, Held, Limits, beat_interval_s
 from inference_worker.outage import Outage
 from inference_worker.stopping import StopFlag
 from inference_worker.values.worker import ValuesWorker
+from tenfold.command_help import parser_of
 from tenfold.contract.errors import SettingsError
 from tenfold.logs import configure_logs
 from tenfold.settings import Settings, exit_for, load_or_exit
@@ -54,7 +54,11 @@ def run(settings: Settings, name: str, stop: StopFlag) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit status 2 where a setting is wrong."""
-    parser = argparse.ArgumentParser(prog="tenfold values-worker", description="Runs value-generation jobs.")
+    parser = parser_of(
+        "values-worker",
+        "Runs value-generation jobs.",
+        "tenfold values-worker --redis-url redis://127.0.0.1:6379/0",
+    )
     parser.add_argument("--name", default="values-worker", help="what it is called in RQ's tools and logs")
     parser.add_argument("--redis-url", help="the Redis to use (TENFOLD_REDIS_URL)")
     flags = parser.parse_args(arguments)

@@ -64,8 +64,16 @@ def _sizes(text: str) -> list[int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tenfold models", description="Look into weights, or import a checkpoint.")
     commands = parser.add_subparsers(dest="command", required=True)
-    look = commands.add_parser("inspect", help="what a weights file holds; nothing of it is run")
-    take = commands.add_parser("import", help="turn a .pt checkpoint into a .safetensors file")
+    look = commands.add_parser(
+        "inspect",
+        help="what a weights file holds; nothing of it is run",
+        epilog="Example: tenfold models inspect best.pt",
+    )
+    take = commands.add_parser(
+        "import",
+        help="turn a .pt checkpoint into a .safetensors file",
+        epilog="Example: tenfold models import best.pt",
+    )
     for command in (look, take):
         command.add_argument("file", type=Path)
         command.add_argument("--json", action="store_true", help="plain JSON")

@@ -14,15 +14,18 @@ from scheduler.simulate.policies import POLICIES
 from scheduler.simulate.report import figures, table
 from scheduler.simulate.timeline import svg
 from scheduler.simulate.workloads import PRESETS, Workload, load
+from tenfold.command_help import parser_of
 from tenfold.contract.errors import SettingsError
 
 WRONG_USAGE = 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tenfold simulate",
-        description="Play a workload on a virtual clock under several policies, without hardware.",
+    parser = parser_of(
+        "simulate",
+        "Play a workload on a virtual clock under several policies, without hardware.",
+        "tenfold simulate",
+        "tenfold simulate 'one greedy client' --timeline waits.svg",
     )
     parser.add_argument(
         "workload", nargs="?", default="interactive+bulk", help=f"a TOML file, or one of: {', '.join(PRESETS)}"

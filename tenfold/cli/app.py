@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 import tenfold
-from tenfold.cli import bench, detect, doctor, jobs, service_commands, simulate, system, top, up, values
+from tenfold.cli import bench, detect, doctor, jobs, service_commands, simulate, system, terminal, top, up, values
 from tenfold.client import ApiError, NotReachable, WaitRanOut
 from tenfold.contract.errors import SettingsError, TenfoldError
 
@@ -45,17 +45,17 @@ def _all_commands(version: Version = False) -> None:
     pass
 
 
-app.command("up")(up.up)
+app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("detect", epilog=detect.EXAMPLES)(detect.detect)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(values.app, name="values")
 app.command("top", epilog=top.EXAMPLES)(top.top)
-app.command("queues")(system.queues)
-app.command("workers")(system.workers)
+app.command("queues", epilog=terminal.examples("tenfold queues", "tenfold queues --json"))(system.queues)
+app.command("workers", epilog=terminal.examples("tenfold workers", "tenfold workers --json"))(system.workers)
 app.add_typer(system.models_app, name="models")
 simulate.add_to(app)
 bench.add_to(app)
-app.command("doctor")(doctor.doctor)
+app.command("doctor", epilog=terminal.examples("tenfold doctor", "tenfold doctor --json"))(doctor.doctor)
 service_commands.add_to(app)
 
 

@@ -80,7 +80,9 @@ def _send(client: Tenfold, images: Sequence[Upload], options: Options, bar: term
         raise
 
 
-@app.command("list")
+@app.command(
+    "list", epilog=terminal.examples("tenfold jobs list --state running", "tenfold jobs list --limit 100 --json")
+)
 def list_jobs(
     state: State = None,
     limit: Limit = 20,
@@ -94,7 +96,7 @@ def list_jobs(
     _show(page.jobs, as_json, {"jobs": page.jobs, "next_cursor": page.next_cursor})
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold jobs show ID"))
 def show(
     job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:
@@ -104,7 +106,7 @@ def show(
     _show_one(job, as_json)
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold jobs watch ID", "tenfold jobs watch ID --wait 60"))
 def watch(
     job_id: JobId,
     wait: Wait = None,
@@ -145,7 +147,9 @@ def results(
 
 
 @app.command(
-    epilog=terminal.examples("tenfold jobs images ID", "tenfold jobs images ID --out found/", "… --out found.zip")
+    epilog=terminal.examples(
+        "tenfold jobs images ID", "tenfold jobs images ID --out found/", "tenfold jobs images ID --out found.zip"
+    )
 )
 def images(
     job_id: JobId,
@@ -176,7 +180,7 @@ def _tell_of_pictures(saved: gallery.Saved) -> None:
         terminal.note(f"and {len(saved.missing) - MISSING_TOLD_MAX} more: missing.txt in the zip has them all")
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold jobs close ID"))
 def close(
     job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:
@@ -186,7 +190,7 @@ def close(
     _show_one(job, as_json)
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold jobs cancel ID"))
 def cancel(
     job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:
@@ -196,7 +200,7 @@ def cancel(
     _show_one(job, as_json)
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold jobs trace ID", "tenfold jobs trace ID --json"))
 def trace(
     job_id: JobId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:

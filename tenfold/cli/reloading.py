@@ -11,6 +11,7 @@ import typer
 from tenfold.cli import terminal
 from tenfold.client import Tenfold, WaitRanOut
 
+EXAMPLES = terminal.examples("tenfold models reload best", "tenfold models reload best --wait --timeout-s 60")
 POLL_S: Final = 0.5
 LOADED: Final = ("served", "unchanged")
 

@@ -31,7 +31,7 @@ def workers(
     _show("workers", as_json, url, api_key)
 
 
-@models_app.command("list")
+@models_app.command("list", epilog=terminal.examples("tenfold models list", "tenfold models list --json"))
 def models_list(
     as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:
@@ -39,7 +39,7 @@ def models_list(
     _show("models", as_json, url, api_key)
 
 
-models_app.command("reload")(reloading.reload)
+models_app.command("reload", epilog=reloading.EXAMPLES)(reloading.reload)
 
 
 _OWN_OPTIONS: Final = {"ignore_unknown_options": True, "allow_extra_args": True}

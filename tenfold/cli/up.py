@@ -4,8 +4,15 @@ from typing import Annotated
 
 import typer
 
+from tenfold.cli import terminal
 from tenfold.settings import Settings
 
+EXAMPLES = terminal.examples(
+    "tenfold up",
+    "tenfold up --model best.pt --port 9000",
+    "tenfold up --model demo --model best.safetensors --device cuda:0",
+    "TENFOLD_API_KEYS=me:a-long-secret tenfold up --host 0.0.0.0",
+)
 Host = Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.", show_default="8000")]
 Workers = Annotated[int | None, typer.Option(help="How many inference workers.", show_default="1")]

@@ -16,7 +16,11 @@ SampleCount = Annotated[int, typer.Option("--count", min=0, help="How many at mo
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.")]
 
 
-@app.command()
+@app.command(
+    epilog=terminal.examples(
+        "tenfold values generate --count 50 --within-s 10 --watch", "tenfold values show $(tenfold values generate)"
+    )
+)
 def generate(
     count: Count = 50,
     within_s: WithinS = 10.0,
@@ -38,7 +42,7 @@ def generate(
     raise typer.Exit(_exit_status_of(run))
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold values show ID"))
 def show(
     run_id: RunId, as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:
@@ -48,7 +52,7 @@ def show(
     _show(run, as_json)
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold values total"))
 def total(as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None) -> None:
     """How many values there are."""
     with terminal.connect(url, api_key) as client:
@@ -59,7 +63,7 @@ def total(as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, ap
         print(told.count)
 
 
-@app.command()
+@app.command(epilog=terminal.examples("tenfold values sample --count 5", "tenfold values sample --count 5 --json"))
 def sample(
     count: SampleCount = 10,
     as_json: terminal.AsJson = False,
@@ -75,7 +79,7 @@ def sample(
         terminal.people().print(terminal.table(f"Values: {told.count}", ("key", "value"), told.data.items(), whole=1))
 
 
-@app.command("delete-random")
+@app.command("delete-random", epilog=terminal.examples("tenfold values delete-random"))
 def delete_random(
     as_json: terminal.AsJson = False, url: terminal.Url = terminal.URL, api_key: terminal.ApiKey = None
 ) -> None:
