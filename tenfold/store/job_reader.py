@@ -30,19 +30,20 @@ class JobReader(AsyncKeyspace):
     async def jobs_page(
         self, client: str | None, *, state: JobState | None, before: tuple[float, str] | None, limit: int
     ) -> tuple[list[JobView], tuple[float, str] | None]:
-        """Jobs, newest first, of one client or (None) of all; and the place after which more may follow.
+        """Jobs, newest first, of one client or (None) of all; and the place after which more follow, None at the end.
 
         Args:
             state: only jobs in this state; a page may then be shorter although more follow.
             before: (time of acceptance in ms, job id) of the last one seen: only older ones follow.
         """
         key = self.keys.jobs if client is None else self.keys.jobs_of(client)
-        found: list[JobView] = []
+        found: list[tuple[tuple[float, str], JobView]] = []
         place = before
-        for offset in range(0, PAGE_SCAN_MAX, limit):
+        step = limit + 1  # one more than is shown tells whether more follow
+        for offset in range(0, PAGE_SCAN_MAX, step):
             newest = "+inf" if before is None else before[0]
             raw = await self.client.zrange(
-                key, newest, "-inf", desc=True, byscore=True, offset=offset, num=limit, withscores=True
+                key, newest, "-inf", desc=True, byscore=True, offset=offset, num=step, withscores=True
             )
             listed = [(float(score), member.decode()) for member, score in raw]
             older = [one for one in listed if before is None or one < before]
@@ -52,12 +53,13 @@ class JobReader(AsyncKeyspace):
             for seen, view in zip(older, map(JobView.of, await pipe.execute()), strict=True):
                 place = seen
                 if view is not None and (state is None or view.state is state):
-                    found.append(view)
-                if len(found) == limit:
-                    return found, place
-            if len(raw) < limit:
-                return found, None
-        return found, place
+                    found.append((seen, view))
+            if len(found) > limit:
+                return [view for _, view in found[:limit]], found[limit - 1][0]
+            if len(raw) < step:
+                place = None
+                break
+        return [view for _, view in found], place
 
     async def standing(self, job_id: str) -> tuple[int, float | None] | None:
         """(images ahead, milliseconds until it ends) as the scheduler last told, or None."""

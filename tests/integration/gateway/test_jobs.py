@@ -112,7 +112,7 @@ def test_a_form_without_files_is_held_to_the_fields(world: World) -> None:
 
 
 def test_jobs_are_listed_newest_first_in_pages(world: World) -> None:
-    """Pages follow each other without a gap or a job twice, and can be narrowed by state."""
+    """Pages follow each other without a gap or a job twice, the last says so, and they can be narrowed by state."""
     made = [submit(world, 1)["id"] for _ in range(5)]
     listed, cursor = [], None
     while True:
@@ -125,6 +125,8 @@ def test_jobs_are_listed_newest_first_in_pages(world: World) -> None:
             break
     assert listed[:5] == made[::-1]
     assert len(set(listed)) == len(listed)
+    whole = world.http.get("/v1/jobs", params={"limit": len(listed)}).json()
+    assert ([job["id"] for job in whole["jobs"]], whole["next_cursor"]) == (listed, None)
     failed = submit(world, 0, bad=1)["id"]
     assert [job["id"] for job in world.http.get("/v1/jobs?state=failed&limit=1").json()["jobs"]] == [failed]
     assert world.http.get("/v1/jobs?state=lost").status_code == 422
