@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -38,10 +38,6 @@ class Machine:
             gpu=_gpu(),
             versions={name: importlib.metadata.version(name) for name in PACKAGES},
         )
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 def _processor() -> str:

@@ -14,11 +14,10 @@ from tenfold.client.uploads import PICTURE_SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample picture, what was found, and where its annotated copy lies (None where there is nothing to draw)."""
+    """One sample picture and what was found."""
 
     path: Path
     result: ImageResult
-    annotated: Path | None
 
 
 def sample_pictures() -> list[Path]:
@@ -34,19 +33,15 @@ def run_samples(client: Tenfold, pictures: list[Path], folder: Path) -> list[Sam
     """Send `pictures` as one request, draw what was found into `folder`. Raises ClientError and OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     results = client.detect(pictures, wait_s=300).results or []
-    return [
-        Sample(pictures[result.index], result, save_annotated(pictures[result.index], result, folder))
-        for result in results
-    ]
+    for result in results:
+        save_annotated(pictures[result.index], result, folder)
+    return [Sample(pictures[result.index], result) for result in results]
 
 
-def save_annotated(path: Path, result: ImageResult, folder: Path) -> Path | None:
-    """Draw `result` on a copy of the picture at `path`, as `folder`/NAME.png."""
-    if result.detections is None:
-        return None
-    target = folder / f"{path.stem}.png"
-    annotate(path.read_bytes(), result.detections).save(target)
-    return target
+def save_annotated(path: Path, result: ImageResult, folder: Path) -> None:
+    """Draw `result` on a copy of the picture at `path`, as `folder`/NAME.png; nothing where it has an error."""
+    if result.detections is not None:
+        annotate(path.read_bytes(), result.detections).save(folder / f"{path.stem}.png")
 
 
 def describe(result: ImageResult) -> str:

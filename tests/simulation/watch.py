@@ -86,7 +86,6 @@ class Watch:
     alone: set[tuple[str, int]] = field(default_factory=set)
     dispatched: dict[str, int] = field(default_factory=dict)
     waits: dict[str, Wait] = field(default_factory=dict)
-    used_at_level: dict[tuple[str, int], int] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
 
