@@ -21,9 +21,10 @@ class StoreClock:
 
     async def now_ms(self) -> float:
         """The time now. Raises Redis' errors when it must ask and gets no answer."""
-        passed_s = time.monotonic() - self._synced_s
-        if passed_s > SYNC_S:
+        now_s = time.monotonic()
+        if now_s - self._synced_s > SYNC_S:
             self._synced_ms = await self.store.now_ms()
-            self._synced_s = time.monotonic()
-            passed_s = 0.0
-        return self._synced_ms + passed_s * 1000
+            asked_s, now_s = now_s, time.monotonic()
+            # Redis looked somewhere on the way there and back; a job must not seem older than its request.
+            self._synced_s = (asked_s + now_s) / 2
+        return self._synced_ms + (now_s - self._synced_s) * 1000

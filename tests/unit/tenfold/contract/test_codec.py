@@ -5,7 +5,15 @@ import pytest
 from tenfold.contract.codec import decode, decode_event, encode, encode_event
 from tenfold.contract.errors import BadMessage
 from tenfold.contract.events import BatchClaimed, BatchEnded, EndReason
-from tenfold.contract.records import BatchRecord, DetectOptions, ItemError, ItemResult, JobShare, lane_name
+from tenfold.contract.records import (
+    BatchRecord,
+    DetectOptions,
+    ItemError,
+    ItemResult,
+    JobShare,
+    Submission,
+    lane_name,
+)
 
 BATCH = BatchRecord(
     "000001-000000001", "workers", "toy@64", "toy", 64, 0, [("j", 0)], {"j": JobShare(DetectOptions(conf=0.5), 1.5)}
@@ -18,6 +26,14 @@ def test_a_record_survives_its_way() -> None:
     assert decode(encode(DetectOptions()), DetectOptions) == DetectOptions()
     result = ItemResult(3, None, None, None, ItemError("invalid_image", "cut short"))
     assert decode(encode(result), ItemResult) == result
+
+
+def test_a_record_is_read_by_versions_before_and_after() -> None:
+    """A job that nobody traces is written as ever, and a field that a reader does not know changes nothing for it."""
+    untraced = Submission("j", "c", "toy", 64, "p", "toy@64", 1, 3, 1.0)
+    assert b"traceparent" not in encode(untraced)
+    newer = encode(untraced).replace(b'"job_id"', b'"to_come":{"a":[1]},"job_id"')
+    assert decode(newer, Submission) == untraced
 
 
 def test_an_event_survives_its_way() -> None:
