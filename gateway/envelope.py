@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway import problems
 from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.metrics import Metrics
+from tenfold.logs import about
 
 access = logging.getLogger("gateway.access")
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ _LOOKS: Final = frozenset(
     }
 )
 _ERRORS_FROM: Final = 400
+_ID_CHARACTERS_MAX: Final = 64
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -50,14 +52,15 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(scope, send, self.tracing)
-        try:
-            await self.app(scope, receive, exchange.send)
-        except Exception as error:
-            log.exception("request %s failed", exchange.request_id, exc_info=error)
-            if not exchange.status:
-                await problems.answer(Request(scope), error)(scope, receive, exchange.send)
-        finally:
-            exchange.account(self.metrics)
+        with about(request_id=exchange.request_id):
+            try:
+                await self.app(scope, receive, exchange.send)
+            except Exception as error:
+                log.exception("request %s failed", exchange.request_id, exc_info=error, extra=exchange.ids())
+                if not exchange.status:
+                    await problems.answer(Request(scope), error)(scope, receive, exchange.send)
+            finally:
+                exchange.account(self.metrics)
 
 
 class _Exchange:
@@ -82,6 +85,12 @@ class _Exchange:
             self._tracing.answered(self.scope)
         await self._send(message)
 
+    def ids(self) -> dict[str, str]:
+        """The job or the run of values that it was about, as far as is known: the one made, or the one in its path."""
+        path = self.scope.get("path_params", {})
+        found = {name: self.scope.get(f"tenfold.{name}") or path.get(f"{name}_id") for name in ("job", "run")}
+        return {name: str(value)[:_ID_CHARACTERS_MAX] for name, value in found.items() if value}
+
     def account(self, metrics: Metrics) -> None:
         took_s = time.perf_counter() - self._began_s
         route = getattr(self.scope.get("route"), "path", "") or "(none)"
@@ -99,9 +108,9 @@ class _Exchange:
             "status": self.status,
             "ms": round(took_s * 1000, 1),
         }
-        for name in ("code", "job"):
-            if value := self.scope.get(f"tenfold.{name}"):
-                line[name] = value
+        if code := self.scope.get("tenfold.code"):
+            line["code"] = code
+        line |= self.ids()
         text = f"{line['method']} {line['path']!r} {self.status} in {line['ms']} ms, request {self.request_id}"
         access.log(level, "%s", text, extra=line)
 

@@ -23,6 +23,7 @@ from inference_worker.residents import Residents
 from inference_worker.stopping import StopFlag
 from models.registry import describe
 from tenfold.contract.records import ModelInfo, ReloadOutcome, ReloadState
+from tenfold.logs import about
 from tenfold.store.worker_store import WorkerStore
 
 log = logging.getLogger("tenfold.worker")
@@ -150,7 +151,8 @@ class Reloading:
         for model, request in self._store.reloads(self._residents.names).items():
             if self._seen.get(model) != request.id:
                 self._seen[model] = request.id
-                self._reload(model, request.id)
+                with about(model=model, reload=request.id):
+                    self._reload(model, request.id)
 
     def _reload(self, model: str, reload_id: str) -> None:
         self._tell(reload_id, ReloadState.LOADING, self._residents.of(model).info.version)

@@ -28,6 +28,7 @@ from inference_worker.stopping import StopFlag
 from inference_worker.telling import UNTRACED, Tale, Telling
 from tenfold.contract.errors import BadMessage
 from tenfold.contract.records import ModelInfo, ServedModel, WorkerInfo
+from tenfold.logs import about
 from tenfold.store.connection import BLOCK_S, BytesRedis
 from tenfold.store.worker_store import RQ_WORKER_TTL_S, Claim, CommitRefused, WorkerStore
 
@@ -87,7 +88,8 @@ class InferenceWorker(BaseWorker):
         if not self._is_known():
             self._announce()
         if not self._store.beat(self._info, batches):
-            log.warning("a lease was lost while its batch ran: its results will be dropped")
+            told = {"batches": list(batches)}
+            log.warning("a lease was lost while its batch ran: its results will be dropped", extra=told)
 
     def rejoin(self, models: Sequence[ModelInfo]) -> None:
         """Announce that it holds other versions of its models now. Called from any thread; Redis errors are raised."""
@@ -130,7 +132,8 @@ class InferenceWorker(BaseWorker):
 
     def _run(self, claim: Claim, runner: BatchRunner) -> Claim | None:
         """Run a batch; the next one, where its claim came along with this one's commit."""
-        with self._telling.batch(claim) as tale:
+        jobs = sorted({job_id for job_id, _ in claim.batch.items})
+        with about(batch=claim.batch.id, jobs=jobs), self._telling.batch(claim) as tale:
             return self._run_told(claim, runner, tale)
 
     def _run_told(self, claim: Claim, runner: BatchRunner, tale: Tale) -> Claim | None:
@@ -143,12 +146,7 @@ class InferenceWorker(BaseWorker):
                 tale.ran(outcome)
                 return self._end(outcome, tale, runner.image_bytes)
         except RedisError as error:
-            log.error(
-                "batch %s is left to its lease: Redis refuses what it takes (%s)",
-                batch_id,
-                error,
-                extra={"batch": batch_id},
-            )
+            log.error("batch %s is left to its lease: Redis refuses what it takes (%s)", batch_id, error)
         finally:
             self.held.remove(batch_id)
         self._lost(batch_id)

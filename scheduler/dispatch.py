@@ -9,6 +9,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from tenfold.contract.records import BatchRecord
+from tenfold.logs import about
 from tenfold.store.scheduler_store import Placed, SchedulerStore, Traces
 from tenfold.store.scripts import Argument
 
@@ -48,7 +49,8 @@ class Dispatcher:
         )
         # Written into a pipeline that is never sent.
         noted = self._store.client.pipeline()
-        queue.enqueue_many([data], pipeline=noted)
+        with about(batch=batch.id):
+            queue.enqueue_many([data], pipeline=noted)
         return [words for words, _ in noted.command_stack]
 
     def _queue(self, name: str) -> Queue:

@@ -48,7 +48,8 @@ class Reaper:
 
     def _changes_among_workers(self, now_ms: float, known: frozenset[str]) -> list[WireEvent]:
         for name in self.store.forget_workers(now_ms - self.lease_ms):
-            log.warning("worker %s has not been heard of for %.0f s: it counts as gone", name, self.lease_ms / 1000)
+            said = f"worker {name} has not been heard of for {self.lease_ms / 1000:.0f} s: it counts as gone"
+            log.warning("%s", said, extra={"worker": name})
         living = self._by_name(self.store.workers(now_ms - self.lease_ms))
         came: list[WireEvent] = [WorkerJoined(info) for name, info in living.items() if name not in known]
         return came + [WorkerLeft(name) for name in known - living.keys()]

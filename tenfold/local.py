@@ -25,12 +25,13 @@ from rich.text import Text
 from tenfold import services
 from tenfold.client import DEFAULT_URL, ClientError, Tenfold
 from tenfold.contract.errors import TenfoldError
+from tenfold.logs import JsonStream
 from tenfold.preflight import require_model_files, require_room
 from tenfold.redis_server import RedisServer, RedisServerError, require_answer
 from tenfold.restarts import Restarts
 from tenfold.sample_run import run_samples, sample_pictures, sample_table
 from tenfold.settings import Settings
-from tenfold.supervisor import Service, Supervisor
+from tenfold.supervisor import Say, Service, Supervisor
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _NOT_READY_HINT_EVERY_S: Final = 10.0
@@ -90,7 +91,8 @@ class _System:
         self._phases = [[service.name for service in phase] for phase in phases]
         self._services = [service for phase in reversed(phases) for service in phase]
         names = ["up", "redis", *(service.name for service in self._services)]
-        self._say = LogStream(Console(stderr=True, highlight=False), names)
+        people = LogStream(Console(stderr=True, highlight=False), names)
+        self._say: Say = JsonStream(sys.stderr) if settings.log_format == "json" else people
         self._settled = False
 
     async def run(self) -> int:

@@ -82,6 +82,7 @@ async def generate(request: Request, caller: Caller, values: ValuesDesk) -> Resp
     run = await values.generate(
         await read_json(request, GenerateRequest, _GENERATE_BODY_BYTES_MAX, empty=GenerateRequest()), caller
     )
+    request.scope["tenfold.run"] = run.id
     return json_reply(run, 202, {"Location": values.place_of(run)})
 
 
