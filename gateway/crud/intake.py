@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from redis.exceptions import RedisError
@@ -127,9 +128,11 @@ class Intake:
             await self.check_deadline(job)
             idempotency = (upload.idempotency, arrival.fingerprint) if arrival.fingerprint else None
             with self.tracing.part("submit job"):
-                _, quota = await self.accept(
-                    arrival.client, upload, lambda: self.store.submit(job, upload.rejections(), idempotency)
-                )
+                whole = upload.whole()
+                if whole is None:
+                    await upload.finish()
+                taken = partial(self.store.submit, job, upload.rejections(), idempotency, whole)
+                _, quota = await self.accept(arrival.client, upload, taken)
         except BaseException as error:
             await self.refused(upload, error)
             raise
@@ -142,12 +145,11 @@ class Intake:
             await self.admission.with_retry(error)
 
     async def accept(self, client: Client, upload: Upload, taken: Callable[[], Awaitable[T]]) -> tuple[T, Quota | None]:
-        """Finish ``upload`` and let the store take it in by ``taken``; what that says, and what is left to ``client``.
+        """Let the store take ``upload`` in by ``taken``; what that says, and what is left to ``client``.
 
         Raises:
             QuotaExceeded, ClientQueueFull, Unavailable: a bound is reached.
         """
-        await upload.finish()
         images = len(upload.metas)
         quota = await self.quotas.take(client, images)
         try:

@@ -94,6 +94,7 @@ class Parts:
         try:
             await self._check_deadline(part)
             with self.intake.tracing.part("add to job"):
+                await part.upload.finish()
                 first, quota = await self.intake.accept(part.client, part.upload, lambda: self._extend(part))
         except BaseException as error:
             await self.intake.refused(part.upload, error)

@@ -134,6 +134,13 @@ class Upload:
         self.metas.append(ItemMeta(image.name, image.size, kind))
         self._image = None
 
+    def whole(self) -> UploadStep | None:
+        """Everything has arrived, and the store knows nothing of it: all of it, to be stored with its submission.
+
+        None where the store knows of it; then :meth:`finish`.
+        """
+        return None if self._begun else self._step(self.metas)
+
     async def finish(self) -> None:
         """Everything has arrived: the last pieces and what is known of the images go to the store.
 
@@ -212,17 +219,19 @@ class Upload:
             self._pieces.append((image.index, image.size, bytearray(data)))
         self._pending += len(data)
 
-    async def _flush(self, metas: Sequence[ItemMeta] = ()) -> None:
+    def _step(self, metas: Sequence[ItemMeta]) -> UploadStep:
         pieces = [
             (index, offset + start, bytes(data[start : start + PIECE_BYTES_MAX]))
             for index, offset, data in self._pieces
             for start in range(0, len(data), PIECE_BYTES_MAX)
         ]
-        if self._image is not None and any(index == self._image.index for index, _, _ in pieces):
-            self._image.stored = True
         images = len(self.metas) + (self._image is not None)
-        first = not self._begun
-        step = UploadStep(self.job_id, self.client, first, images, pieces, metas, self.extends)
+        return UploadStep(self.job_id, self.client, not self._begun, images, pieces, metas, self.extends)
+
+    async def _flush(self, metas: Sequence[ItemMeta] = ()) -> None:
+        step = self._step(metas)
+        if self._image is not None and any(index == self._image.index for index, _, _ in step.pieces):
+            self._image.stored = True
         queued = await self.store.write_upload(step, await self.clock.now_ms())
         self._pieces, self._pending, self._flushed_s = [], 0, time.monotonic()
         if not self._begun:

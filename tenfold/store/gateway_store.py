@@ -14,7 +14,7 @@ from tenfold.store.bounds import Bounds, Room
 from tenfold.store.job_reader import JobReader
 from tenfold.store.scripts import Argument, call_async, queue_call
 from tenfold.store.system_reader import SystemReader
-from tenfold.store.upload_store import UploadStore
+from tenfold.store.upload_store import UploadStep, UploadStore, offsets_and_bytes
 from tenfold.store.written import not_durable
 
 
@@ -41,11 +41,16 @@ class GatewayStore(UploadStore, JobReader, SystemReader):
     fsync_within_ms: int = 0
 
     async def submit(
-        self, job: Submission, rejected: Mapping[int, ItemResult], idempotency: tuple[str, str] | None = None
+        self,
+        job: Submission,
+        rejected: Mapping[int, ItemResult],
+        idempotency: tuple[str, str] | None = None,
+        whole: UploadStep | None = None,
     ) -> JobState:
         """Accept the job: one atomic step whatever its size. ``rejected`` images already have their error.
 
-        ``idempotency`` is the reserved key and the request's fingerprint.
+        ``idempotency`` is the reserved key and the request's fingerprint; ``whole`` the upload where nothing of it was
+        stored before.
 
         Raises:
             ClientQueueFull: the client's bound is reached, of images or of open jobs.
@@ -73,6 +78,8 @@ class GatewayStore(UploadStore, JobReader, SystemReader):
                 k.totals,
                 key,
                 k.open_jobs,
+                k.items(job.job_id),
+                *(self.blobs_of(whole) if whole else ()),
             ],
             [
                 "",
@@ -87,6 +94,7 @@ class GatewayStore(UploadStore, JobReader, SystemReader):
                 fingerprint,
                 "1" if job.open else "",
                 self.bounds.open_jobs_max,
+                *_along(whole),
                 *_pairs(rejected),
             ],
         )
@@ -191,6 +199,12 @@ class GatewayStore(UploadStore, JobReader, SystemReader):
     async def request_reload(self, request: ReloadRequest) -> None:
         """Ask the workers to load a model anew; the last request counts."""
         await self.client.hset(self.keys.reloads, request.model, encode(request))
+
+
+def _along(whole: UploadStep | None) -> list[Argument]:
+    if whole is None:
+        return [""]
+    return [len(whole.pieces), *offsets_and_bytes(whole), len(whole.metas), *map(encode, whole.metas)]
 
 
 def _pairs(rejected: Mapping[int, ItemResult]) -> list[Argument]:

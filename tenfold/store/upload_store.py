@@ -54,6 +54,11 @@ class UploadStep:
     extends: str = ""
 
 
+def offsets_and_bytes(step: UploadStep) -> list[Argument]:
+    """Its pieces as verbs take them."""
+    return [word for _, offset, piece in step.pieces for word in (offset, piece)]
+
+
 class UploadStore(AsyncKeyspace):
     """What the gateway does before a job exists."""
 
@@ -81,14 +86,10 @@ class UploadStore(AsyncKeyspace):
             Conflict: the upload sent nothing for too long and was swept; nothing was stored.
         """
         k = self.keys
-        pieces: list[Argument] = []
-        for _, offset, piece in step.pieces:
-            pieces += (offset, piece)
-        blobs = [k.blob(step.job_id, index) for index, _, _ in step.pieces]
         reply = await call_async(
             self.client,
             "write_upload",
-            [k.upload(step.job_id), k.uploads, k.items(step.job_id), k.queued, k.open_jobs, *blobs],
+            [k.upload(step.job_id), k.uploads, k.items(step.job_id), k.queued, k.open_jobs, *self.blobs_of(step)],
             [
                 step.job_id,
                 step.client,
@@ -98,13 +99,17 @@ class UploadStore(AsyncKeyspace):
                 step.extends,
                 int(now_ms),
                 len(step.pieces),
-                *pieces,
-                *[encode(meta) for meta in step.metas],
+                *offsets_and_bytes(step),
+                *map(encode, step.metas),
             ],
         )
         if reply is None:
             raise upload_expired()
         return _read_queued(reply)
+
+    def blobs_of(self, step: UploadStep) -> list[str]:
+        """The key of each piece's image."""
+        return [self.keys.blob(step.job_id, index) for index, _, _ in step.pieces]
 
     async def drop_image(self, job_id: str, index: int) -> None:
         """Forget an image that was refused."""

@@ -358,7 +358,7 @@ TABLE: tuple[Mechanism, ...] = (
         NOTHING_LEFT,
         "a swept upload is no job",
         LUA + "submit.lua",
-        "if not redis.call('ZSCORE', KEYS[9], id) then return {'abandoned'} end",
+        "if not comes_along and not redis.call('ZSCORE', KEYS[9], id) then return {'abandoned'} end",
         "",
         f"{VERBS}::test_a_swept_upload_cannot_be_submitted",
     ),

@@ -18,6 +18,8 @@ from tenfold.contract.records import (
     POOL,
     BatchRecord,
     DetectOptions,
+    ItemMeta,
+    ItemResult,
     JobShare,
     ServedModel,
     Submission,
@@ -26,6 +28,7 @@ from tenfold.contract.records import (
 from tenfold.contract.states import JobState
 from tenfold.store.bounds import Bounds
 from tenfold.store.scheduler_store import JobTrace
+from tenfold.store.upload_store import UploadStep
 from tenfold.store.worker_store import WorkerStore
 from tests.integration.store.store_world import LANE, World, refused
 
@@ -432,3 +435,33 @@ def test_a_trace_never_outlives_its_job(world: World) -> None:
     assert world.client.hget(world.keys.job("j"), "level") == b"1"
     assert world.client.exists(world.keys.trace("gone")) == 0
     assert world.client.exists(world.keys.job("gone")) == 0
+
+
+def submit_whole(world: World, job_id: str, rejected: dict[int, ItemResult] | None = None) -> JobState:
+    """A job of two images whose bytes come with its submission."""
+    job = Submission(job_id, "c", "toy", 64, POOL, LANE, 2, 6, 1_000.0)
+    pieces = [(0, 0, b"ab"), (0, 2, b"c"), (1, 0, b"def")]
+    metas = [ItemMeta("a.jpg", 3), ItemMeta("b.jpg", 3)]
+    whole = UploadStep(job_id, "c", first=True, images=2, pieces=pieces, metas=metas)
+    return JobState(world.ask("submit", job, rejected or {}, None, whole))
+
+
+def test_images_may_come_with_their_submission(world: World) -> None:
+    """What was never stored before is, in the step that accepts the job; sent twice it is the same job."""
+    assert submit_whole(world, "j", {1: refused(1)}) is JobState.QUEUED
+    assert submit_whole(world, "j", {1: refused(1)}) is JobState.QUEUED
+    assert [world.client.get(world.keys.blob("j", index)) for index in range(2)] == [b"abc", b"def"]
+    assert world.ask("images", "j", 0, 10) == [ItemMeta("a.jpg", 3), ItemMeta("b.jpg", 3)]
+    assert world.counts("j") == (0, 1)
+    assert int(world.client.hget(world.keys.queued, "items")) == 1
+
+
+def test_what_has_no_room_leaves_nothing(redis_url: str) -> None:
+    """Images that come with a submission that is refused are not stored."""
+    world = World(redis_url, Bounds(2, 10**6, 1.0))
+    world.client.hset(world.keys.queued, "items", 1)
+    before = set(world.client.keys())
+    with pytest.raises(Unavailable):
+        submit_whole(world, "j")
+    assert set(world.client.keys()) == before
+    world.close()
