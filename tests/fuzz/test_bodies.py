@@ -17,7 +17,8 @@ import pytest
 
 from tests.fuzz.corpus import BOUNDARY, archives, forms, images
 from tests.fuzz.mutating import mutant
-from tests.integration.gateway.gateway_world import Backend, BlindBackend, wait_for
+from tests.integration.gateway.gateway_world import Backend, BlindBackend
+from tests.integration.waiting import wait_for
 
 SOAK = os.environ.get("TENFOLD_SOAK") == "1"
 COUNT = 2000 if SOAK else 200

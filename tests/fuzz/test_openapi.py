@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from tests.fuzz.test_bodies import gateway
-from tests.integration.gateway.gateway_world import MODEL, BlindBackend, image, wait_for
+from tests.integration.gateway.gateway_world import MODEL, BlindBackend, image
+from tests.integration.waiting import wait_for
 
 TOOL = Path("build/schemathesis/bin/st")
 SECONDS = 300

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tenfold.redis_server import RedisServer
-from tests.integration.gateway.gateway_world import wait_for
+from tests.integration.waiting import wait_for
 
 FSYNC_S = 1.2
 """Of each fsync. Redis begins one a second, so that one runs nearly all the time while it is written to."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -41,23 +40,16 @@ from tenfold.store.event_reader import EventReader
 from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.worker_store import WorkerStore
+from tests.integration.waiting import wait_for
 
 MODEL = ModelInfo("toy", "1", ["circle", "square"], [64, 32], "a toy")
 KEYS = Keys()
-PATIENCE_S = 60.0
 
 
 def image(size: tuple[int, int] = (8, 6), kind: str = "JPEG", color: str = "red") -> bytes:
     out = BytesIO()
     Image.new("RGB", size, color).save(out, kind)
     return out.getvalue()
-
-
-def wait_for(condition: Callable[[], object], what: str = "the condition") -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end_s, f"{what} did not come"
-        time.sleep(0.01)
 
 
 @dataclass

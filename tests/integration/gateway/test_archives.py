@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.gateway.gateway_world import World, image, wait_for
+from tests.integration.gateway.gateway_world import World, image
+from tests.integration.waiting import wait_for
 
 FILES = {"a.jpg": image(), "sub/b.png": image(kind="PNG"), "notes.txt": b"these are no images", ".hidden": b"x"}
 TYPES = {"zip": "application/zip", "tar": "application/x-tar", "tar.gz": "application/gzip"}

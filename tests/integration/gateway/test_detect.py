@@ -7,7 +7,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.integration.gateway.gateway_world import World, image, wait_for
+from tests.integration.gateway.gateway_world import World, image
+from tests.integration.waiting import wait_for
 
 JPEG = {"content-type": "image/jpeg"}
 

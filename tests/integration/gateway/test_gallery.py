@@ -12,7 +12,8 @@ from PIL import Image
 
 from tenfold.cli import main
 from tenfold.client import ApiError, AsyncTenfold, Tenfold
-from tests.integration.gateway.gateway_world import KEYS, World, image, wait_for
+from tests.integration.gateway.gateway_world import KEYS, World, image
+from tests.integration.waiting import wait_for
 
 
 def submit(world: World, *files: tuple[str, bytes]) -> str:

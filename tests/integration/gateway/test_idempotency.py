@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.integration.gateway.gateway_world import KEYS, World, image, wait_for
+from tests.integration.gateway.gateway_world import KEYS, World, image
+from tests.integration.waiting import wait_for
 
 
 def post(world: World, route: str, key: str, *images: bytes, **fields: str) -> httpx.Response:

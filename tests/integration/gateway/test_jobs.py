@@ -9,7 +9,8 @@ import pytest
 from gateway import schemas
 from gateway.crud.text_forms import TEXT_FORM
 from tenfold.store.scheduler_store import JobTrace
-from tests.integration.gateway.gateway_world import World, image, wait_for
+from tests.integration.gateway.gateway_world import World, image
+from tests.integration.waiting import wait_for
 
 
 def submit(world: World, count: int, *, bad: int = 0, **fields: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.integration.gateway.gateway_world import MODEL, World, image, wait_for
+from tests.integration.gateway.gateway_world import MODEL, World, image
+from tests.integration.waiting import wait_for
 
 
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes]]]:

@@ -9,7 +9,8 @@ import pytest
 from gateway import schemas
 from gateway.crud.reloads import HIDDEN
 from tenfold.contract.records import ReloadOutcome, ReloadRequest, ReloadState
-from tests.integration.gateway.gateway_world import World, wait_for
+from tests.integration.gateway.gateway_world import World
+from tests.integration.waiting import wait_for
 
 KEYS = ("boss:boss-secret:scopes=submit+read+admin", "one:first-secret")
 BOSS, ONE = {"x-api-key": "boss-secret"}, {"x-api-key": "first-secret"}

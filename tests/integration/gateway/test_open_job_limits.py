@@ -1,7 +1,8 @@
 from collections.abc import Callable
 
-from tests.integration.gateway.gateway_world import World, image, wait_for
+from tests.integration.gateway.gateway_world import World, image
 from tests.integration.gateway.test_open_jobs import add, now, open_job
+from tests.integration.waiting import wait_for
 
 
 def test_limits_hold_for_all_parts_together(world_with: Callable[..., World]) -> None:

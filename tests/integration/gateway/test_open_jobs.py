@@ -9,8 +9,9 @@ import pytest
 
 from gateway import schemas
 from tenfold.contract.records import POOL
-from tests.integration.gateway.gateway_world import KEYS, MODEL, World, image, wait_for
+from tests.integration.gateway.gateway_world import KEYS, MODEL, World, image
 from tests.integration.gateway.test_jobs import finished, read_events
+from tests.integration.waiting import wait_for
 
 BAD = b"no image at all, sorry"
 

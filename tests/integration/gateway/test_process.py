@@ -15,7 +15,8 @@ from random import Random
 import httpx
 import pytest
 
-from tests.integration.gateway.gateway_world import KEYS, Backend, image, wait_for
+from tests.integration.gateway.gateway_world import KEYS, Backend, image
+from tests.integration.waiting import wait_for
 
 NOWHERE = "unix:///nowhere/redis.sock"
 

@@ -10,8 +10,9 @@ import pytest
 from tenfold.settings import Settings
 from tenfold.store.connection import connect, connect_async
 from tenfold.store.written import until_written
-from tests.integration.gateway.gateway_world import Backend, image, running_gateway, wait_for
+from tests.integration.gateway.gateway_world import Backend, image, running_gateway
 from tests.integration.slow_disk import SlowDisk, slow_disk
+from tests.integration.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

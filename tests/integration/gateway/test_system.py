@@ -13,7 +13,8 @@ import pytest
 from gateway import schemas
 from tenfold.redis_server import RedisServer
 from tenfold.settings import Settings
-from tests.integration.gateway.gateway_world import World, image, running_gateway, wait_for
+from tests.integration.gateway.gateway_world import World, image, running_gateway
+from tests.integration.waiting import wait_for
 
 
 def test_what_the_system_shows_is_what_its_pages_say(world: World) -> None:

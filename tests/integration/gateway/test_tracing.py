@@ -10,7 +10,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from gateway.request_spans import RequestSpans
 from tenfold.contract.records import Submission
 from tenfold.tracing.traceparent import Place, job_span_id, read, write
-from tests.integration.gateway.gateway_world import World, image, running_world, wait_for
+from tests.integration.gateway.gateway_world import World, image, running_world
+from tests.integration.waiting import wait_for
 from tests.unit.tenfold.tracing.gathered import REQUEST, TRACEPARENT, Gathered, parent_of, place_of
 
 UNSAMPLED = TRACEPARENT[:-2] + "00"

@@ -25,7 +25,8 @@ from tenfold.store.keys import Keys
 from tenfold.store.scheduler_store import SchedulerStore
 from tenfold.store.values_scheduler_store import ValuesSchedulerStore
 from tenfold.store.values_worker_store import ValuesWorkerStore
-from tests.integration.gateway.gateway_world import running_gateway, wait_for
+from tests.integration.gateway.gateway_world import running_gateway
+from tests.integration.waiting import wait_for
 
 KEYS = Keys()
 

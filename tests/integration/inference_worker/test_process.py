@@ -25,6 +25,7 @@ from tenfold.leash import leashed
 from tenfold.redis_server import RedisServer
 from tenfold.settings import Settings
 from tests.integration.inference_worker.dispatching import FREE, Desk, picture
+from tests.integration.waiting import wait_for
 from tests.unit.models.tiny import write_tiny
 
 SLOW = "synthetic:base_ms=0,item_ms=100"
@@ -54,14 +55,6 @@ class Process:
 
     def ended(self, within_s: float = 120) -> int:
         return self.popen.wait(within_s)
-
-
-def until(condition: Callable[[], object], within_s: float = 120.0) -> None:
-    """Wait until ``condition`` holds."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 Start = Callable[..., Process]
@@ -95,7 +88,7 @@ def start(desk: Desk, tmp_path: Path) -> Iterator[Start]:
             process = Process(subprocess.Popen(command, env=env, stderr=out), log)
         started.append(process)
         if wait:
-            until(lambda: "is ready" in process.text() or process.popen.poll() is not None)
+            wait_for(lambda: "is ready" in process.text() or process.popen.poll() is not None)
         return process
 
     yield begin
@@ -119,7 +112,7 @@ def test_killed_in_the_middle(desk: Desk, start: Start) -> None:
     first = start()
     desk.submit("a", [picture()] * 10)
     desk.dispatch_job("a")
-    until(lambda: desk.client.hlen(desk.keys.claims))
+    wait_for(lambda: desk.client.hlen(desk.keys.claims))
     first.signal(signal.SIGKILL)
     first.ended()
     assert desk.client.zcard(desk.keys.leases) == 1
@@ -129,7 +122,7 @@ def test_killed_in_the_middle(desk: Desk, start: Start) -> None:
     assert lost.left == list(range(10))
     second = start()
     desk.dispatch(*[("a", position) for position in lost.left])
-    until(lambda: desk.state("a") == "succeeded")
+    wait_for(lambda: desk.state("a") == "succeeded")
     assert sorted(desk.results("a")) == list(range(10))
     assert desk.client.llen(desk.keys.order("a")) == 10
     second.signal(signal.SIGTERM)
@@ -141,7 +134,7 @@ def test_told_to_stop(desk: Desk, start: Start) -> None:
     process = start()
     desk.submit("a", [picture()] * 10)
     desk.dispatch_job("a", level=2)
-    until(lambda: desk.client.hget(desk.keys.computing, "000001-0000000001") == b"2-3")
+    wait_for(lambda: desk.client.hget(desk.keys.computing, "000001-0000000001") == b"2-3")
     process.signal(signal.SIGTERM)
     assert process.ended() == 0
     (event,) = [event for event in desk.events() if isinstance(event, BatchEnded)]
@@ -159,7 +152,7 @@ def test_told_twice(desk: Desk, start: Start) -> None:
     desk.model = "synthetic:base_ms=4000,item_ms=0"
     desk.submit("a", [picture()])
     desk.dispatch_job("a")
-    until(lambda: desk.client.hlen(desk.keys.claims))
+    wait_for(lambda: desk.client.hlen(desk.keys.claims))
     # Told before it computes, it would hand the batch back and end.
     time.sleep(0.5)
     process.signal(signal.SIGTERM)
@@ -172,7 +165,7 @@ def test_told_twice(desk: Desk, start: Start) -> None:
 def test_told_to_stop_while_it_waits_for_redis(start: Start, tmp_path: Path) -> None:
     """A worker that finds no Redis at its start waits for one, and stops at once when told to."""
     process = start(url=f"unix://{tmp_path}/nobody.sock", wait=False)
-    until(lambda: "does not answer" in process.text())
+    wait_for(lambda: "does not answer" in process.text())
     process.signal(signal.SIGTERM)
     assert process.ended(10) == 0
 
@@ -194,7 +187,7 @@ def test_keeps_its_lease(desk: Desk, start: Start) -> None:
     desk.model = "synthetic:base_ms=2500,item_ms=0"
     desk.submit("a", [picture()])
     desk.dispatch_job("a")
-    until(lambda: desk.client.hlen(desk.keys.claims))
+    wait_for(lambda: desk.client.hlen(desk.keys.claims))
     while desk.state("a") == "running":
         assert desk.reap() == []
         time.sleep(0.05)
@@ -210,13 +203,13 @@ def test_redis_goes_away_and_comes_back(desk: Desk, start: Start, tmp_path: Path
     away.submit("a", [picture()] * 10)
     away.submit("b", [picture()])
     away.dispatch_job("a")
-    until(lambda: away.client.hlen(away.keys.claims))
+    wait_for(lambda: away.client.hlen(away.keys.claims))
     server.stop()
-    until(lambda: "does not answer" in process.text())
+    wait_for(lambda: "does not answer" in process.text())
     server.start()
-    until(lambda: away.state("a") == "succeeded")
+    wait_for(lambda: away.state("a") == "succeeded")
     away.dispatch_job("b")
-    until(lambda: away.state("b") == "succeeded")
+    wait_for(lambda: away.state("b") == "succeeded")
     process.signal(signal.SIGTERM)
     assert process.ended() == 0
     away.close()
@@ -261,7 +254,7 @@ def test_a_worker_of_two_models_and_a_new_version(desk: Desk, start: Start, tmp_
         pets.submit(job, [picture()])
         pets.sequence += 1000
         pets.dispatch_job(job)
-        until(lambda: pets.state(job) == "succeeded")
+        wait_for(lambda: pets.state(job) == "succeeded")
         (result,) = pets.results(job).values()
         assert result.batch is not None
         return result.batch.version
@@ -269,7 +262,7 @@ def test_a_worker_of_two_models_and_a_new_version(desk: Desk, start: Start, tmp_
     def reload(name: str) -> ReloadOutcome:
         request = ReloadRequest(name, "best", old, 0.0, [])
         pets.client.hset(pets.keys.reloads, "best", encode(request))
-        until(lambda: _outcome(pets, name) not in {None, ReloadState.LOADING})
+        wait_for(lambda: _outcome(pets, name) not in {None, ReloadState.LOADING})
         (raw,) = pets.client.hgetall(pets.keys.reload(name)).values()
         return decode(raw, ReloadOutcome)
 
@@ -284,7 +277,7 @@ def test_a_worker_of_two_models_and_a_new_version(desk: Desk, start: Start, tmp_
     desk.model = FREE
     desk.submit("d", [picture()])
     desk.dispatch_job("d")
-    until(lambda: desk.state("d") == "succeeded")
+    wait_for(lambda: desk.state("d") == "succeeded")
     process.signal(signal.SIGTERM)
     assert process.ended() == 0
     pets.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from tenfold.contract.codec import decode, encode
 from tenfold.contract.events import WorkerJoined
 from tenfold.contract.records import ModelInfo, ReloadOutcome, ReloadRequest, ReloadState, WorkerInfo
 from tests.integration.inference_worker.colleague import Colleague
+from tests.integration.waiting import wait_for
 from tests.unit.inference_worker.toy import SIZE, Toy, picture
 
 
@@ -46,17 +46,9 @@ class Shelf:
         self.warmed.append(resident.info.version)
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until ``condition`` holds."""
-    end_s = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end_s, "it did not happen in time"
-        time.sleep(0.001)
-
-
 def until_offered(reloading: Reloading) -> None:
     """Wait until a loaded version may be taken."""
-    wait_until(lambda: reloading._offered is not None)
+    wait_for(lambda: reloading._offered is not None)
 
 
 @dataclass
@@ -86,7 +78,7 @@ class Reloaded:
             self.reloading.settle()
             return condition()
 
-        wait_until(settled)
+        wait_for(settled)
 
     def ended(self, reload_id: str) -> ReloadOutcome:
         """What came of a reload, once the worker is done with it."""

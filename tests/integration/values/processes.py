@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -18,16 +17,9 @@ from tenfold.store.connection import connect, connect_async
 from tenfold.store.keys import Keys
 from tenfold.store.values_run import RunView
 from tenfold.store.values_store import ValuesStore
+from tests.integration.waiting import wait_for
 
 RUN_TTL_S = 2
-
-
-def until(condition: Callable[[], object], within_s: float = 120.0) -> None:
-    """Wait until ``condition`` holds."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
 
 
 @dataclass
@@ -49,14 +41,14 @@ class System:
     def scheduler(self) -> subprocess.Popen[bytes]:
         """A scheduler, once somebody leads."""
         process = self.start("scheduler")
-        until(lambda: self.client.exists(self.keys.leader))
+        wait_for(lambda: self.client.exists(self.keys.leader))
         return process
 
     def worker(self) -> subprocess.Popen[bytes]:
         """A values worker, once it is known."""
         known = self.workers()
         process = self.start("values-worker")
-        until(lambda: self.workers() - known)
+        wait_for(lambda: self.workers() - known)
         return process
 
     def workers(self) -> set[bytes]:
@@ -101,7 +93,7 @@ class System:
 
     def ended(self, run_id: str, within_s: float = 120.0) -> RunView:
         """The run once it is final; it must still be kept then."""
-        until(lambda: self.client.hget(self.keys.run(run_id), "finished_ms"), within_s)
+        wait_for(lambda: self.client.hget(self.keys.run(run_id), "finished_ms"), within_s=within_s)
         return self.run(run_id)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tenfold.redis_server import RedisServer
-from tests.integration.values.processes import System, until
+from tests.integration.values.processes import System
+from tests.integration.waiting import wait_for
 
 
 def test_killed_worker_loses_nothing(system: System) -> None:
@@ -20,10 +21,10 @@ def test_killed_worker_loses_nothing(system: System) -> None:
     system.scheduler()
     worker = system.worker()
     moments = system.generate("r", 50, 4.0)
-    until(lambda: system.run("r").stored >= 15)
+    wait_for(lambda: system.run("r").stored >= 15)
     system.kill(worker)
     dead_ms = system.now_ms()
-    until(lambda: system.now_ms() > dead_ms + 700)
+    wait_for(lambda: system.now_ms() > dead_ms + 700)
     system.worker()
     (joined_ms,) = (float(at) for at in system.client.hvals(system.keys.values_workers) if float(at) > dead_ms)
     run = system.ended("r")
@@ -40,7 +41,7 @@ def test_killed_scheduler_loses_nothing(system: System) -> None:
     scheduler = system.scheduler()
     system.worker()
     system.generate("r", 200, 3.0)
-    until(lambda: system.run("r").stored >= 50)
+    wait_for(lambda: system.run("r").stored >= 50)
     system.kill(scheduler)
     system.start("scheduler")
     run = system.ended("r")
@@ -55,7 +56,7 @@ def test_kills_at_any_moment_lose_nothing(system: System) -> None:
     for _ in range(4):
         worker = system.worker()
         before = system.run("r").stored
-        until(lambda reached=before: system.run("r").stored > reached + 40)  # type: ignore[misc]
+        wait_for(lambda reached=before: system.run("r").stored > reached + 40)  # type: ignore[misc]
         system.kill(worker)
     system.worker()
     run = system.ended("r")
@@ -71,12 +72,12 @@ def test_redis_that_goes_away_loses_nothing(tmp_path: Path) -> None:
             system.scheduler()
             system.worker()
             system.generate("r", 300, 4.0)
-            until(lambda: system.run("r").stored >= 60)
+            wait_for(lambda: system.run("r").stored >= 60)
             assert server.process is not None
             server.process.kill()
             server.process.wait()
             server.start()
-            until(lambda: system.client.hget(system.keys.run("r"), "finished_ms"))
+            wait_for(lambda: system.client.hget(system.keys.run("r"), "finished_ms"))
             assert (system.run("r").stored, system.ask("total")) == (300, 300)
         finally:
             system.stop()
@@ -123,7 +124,7 @@ def test_values_are_stored_when_they_are_due(system: System) -> None:
     moments = system.generate("r", 50, 2.0)
     stored_after_ms = []
     for place, moment in enumerate(moments):
-        until(lambda wanted=place: system.client.zcard(system.keys.values) > wanted)  # type: ignore[misc]
+        wait_for(lambda wanted=place: system.client.zcard(system.keys.values) > wanted)  # type: ignore[misc]
         stored_after_ms.append(system.now_ms() - moment)
     assert sorted(stored_after_ms)[25] < 100
 
@@ -147,10 +148,10 @@ def test_no_residue_of_real_processes(system: System) -> None:
     system.generate("warm", 1, 0.1)
     system.ended("warm")
     system.ask("delete_all")
-    until(lambda: not system.client.exists(system.keys.run("warm")))
+    wait_for(lambda: not system.client.exists(system.keys.run("warm")))
     before = {*system.client.keys("*")}
     for number in range(20):
         system.generate(f"r{number}", 50, 0.5)
-    until(lambda: system.ask("total") == 1000)
+    wait_for(lambda: system.ask("total") == 1000)
     assert system.ask("delete_all") == 1000
-    until(lambda: {*system.client.keys("*")} <= before)
+    wait_for(lambda: {*system.client.keys("*")} <= before)
