@@ -222,5 +222,5 @@ def test_a_stop_does_not_wait_for_a_version_that_nobody_takes(hire: Callable[...
     Reloaded(worker, Shelf(), reloading).ask()
     until_offered(reloading)
     reloading.stop()
-    assert not reloading.is_loading()
+    wait_for(lambda: not reloading.is_loading(), "the thread's end", within_s=30)
     assert worker.residents.infos[0].version == "1"
