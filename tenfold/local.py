@@ -185,7 +185,7 @@ class _System:
                         return
                     said = _missing_of(reply)
                 if time.monotonic() > hint_at:
-                    self._say("up", f"not ready yet ({time.monotonic() - began_at:.0f} s): {said}")
+                    self._say("up", f"starting, {time.monotonic() - began_at:.0f} s so far: {said}")
                     hint_at = time.monotonic() + _NOT_READY_HINT_EVERY_S
                 await asyncio.sleep(0.2)
 

@@ -2,6 +2,7 @@ import io
 import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -10,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from tenfold.redis_server import RedisServer
 from tenfold.settings import Settings
 from tests.browser.complaints import Complaints
 from tests.integration.gateway.gateway_world import running_gateway
@@ -214,6 +216,21 @@ def test_the_page_goes_on_after_the_gateway_was_killed(
     expect(page.locator("#said")).to_have_text("succeeded: 45 of 45 images done", timeout=60_000)
     expect(page.locator("#pictures figure")).to_have_count(45)
     expect(page.locator("#health")).to_have_text("ready")
+
+
+def test_without_redis_the_page_says_what_is_missing(
+    open_page: Callable[..., Page], tmp_path: Path, complaints: Complaints
+) -> None:
+    """Opened during an outage it is no page of empty boxes: it says what does not answer, and goes on when it does."""
+    complaints.expected = "status of 503"
+    server = RedisServer(tmp_path)
+    with running_gateway(server.url, Settings(redis_url=server.url, model=("toy",))) as (_, address):
+        page = open_page(address)
+        expect(page.locator("#lost")).to_contain_text("The service cannot tell how it stands: Redis does not answer")
+        with server:
+            expect(page.locator("#lost")).to_be_hidden()
+            expect(page.locator("#levels")).to_contain_text("No scheduler tells")
+            page.close()  # before its gateway goes
 
 
 def test_where_keys_are_on_the_page_asks_for_one(
