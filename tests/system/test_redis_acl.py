@@ -6,14 +6,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from redis import Redis
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from tenfold.redis_server import RedisServer
+from tenfold.redis_server import RedisServer, find_server
 from tests.system.load import PICTURE, Api
 from tests.system.running import SYNTHETIC, eventually, running
 
@@ -69,7 +71,67 @@ def test_rules_are_a_list_of_what_is_allowed() -> None:
     granted = [rule for rule in told[told.index("-@all") + 1 :] if rule != "+@blocking"]
     assert all(re.fullmatch(r"\+[a-z|]+", rule) for rule in granted), granted
     assert "nopass" not in told
-    assert re.search(r"- --user\n +- default\n +- \"off\"\n", COMPOSE.read_text(encoding="utf-8"))
+
+
+def test_the_default_user_is_off_and_may_still_read_the_file() -> None:
+    """Redis 7 replays its file as that user, and drops the transactions of one without rights (redis/redis#14541)."""
+    flags = compose_flags()
+    at = flags.index("default")
+    assert flags[at : at + 6] == ["default", "off", "resetpass", "~*", "&*", "+@all"]
+
+
+def compose_flags() -> list[str]:
+    """Redis' command line in compose, with this test's password and defaults elsewhere."""
+    told = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["redis"]["command"]
+    filled = [flag.replace("${REDIS_PASSWORD:-}", PASSWORD) for flag in told]
+    return [re.sub(r"\$\{\w+:-(.*?)\}", r"\1", flag) for flag in filled]
+
+
+@contextmanager
+def composed_redis(folder: Path) -> Iterator[str]:
+    """A server started by compose's own command line, on a private socket; its socket's path."""
+    socket = folder / "redis.sock"
+    own = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([str(find_server().path), *own, *compose_flags()[1:]], stdout=log)
+    try:
+        assert eventually(lambda: _answers(socket), 30), (folder / "log").read_text()
+        yield str(socket)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def as_a_service(socket: str) -> Redis:
+    return Redis(unix_socket_path=socket, username="tenfold", password=PASSWORD)
+
+
+def _answers(socket: Path) -> bool:
+    try:
+        with as_a_service(str(socket)) as client:
+            return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def test_a_restart_of_redis_brings_everything_back(tmp_path: Path) -> None:
+    """What scripts and transactions wrote is read from the file again: a server that drops it tells no client."""
+    with composed_redis(tmp_path) as socket, as_a_service(socket) as one:
+        one.eval("redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)", 2, "tenfold:a", "tenfold:b")
+        one.pipeline().set("tenfold:c", 3).set("rq:d", 4).execute()
+    with composed_redis(tmp_path) as socket, as_a_service(socket) as one:
+        assert one.mget("tenfold:a", "tenfold:b", "tenfold:c", "rq:d") == [b"1", b"2", b"3", b"4"]
+
+
+def test_nobody_gets_in_as_the_default_user(tmp_path: Path) -> None:
+    """It may read Redis' own file, and no client can be it: neither by saying nothing nor with any password."""
+    with composed_redis(tmp_path) as socket:
+        with Redis(unix_socket_path=socket) as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+        for password in ("", PASSWORD, "default"):
+            guess = Redis(unix_socket_path=socket, username="default", password=password)
+            with guess, pytest.raises(AuthenticationError):
+                guess.ping()
 
 
 @pytest.mark.parametrize("command", [*DANGEROUS, *FOREIGN_KEYS], ids=" ".join)
