@@ -30,7 +30,7 @@ def read_prefer(headers: Iterable[str], default_s: float) -> Preference:
         tokens.setdefault(name.strip().lower(), value.strip().strip('"'))
     wait = tokens.get("wait", "")
     applied = ["respond-async"] if "respond-async" in tokens else []
-    if re.fullmatch(r"[0-9]{1,9}", wait):
+    if re.fullmatch(r"[0-9]+", wait):
         wait_s = min(float(wait), WAIT_S_MAX)
         return Preference(wait_s, ", ".join([*applied, f"wait={wait_s:.0f}"]))
     return Preference(0.0 if applied else min(default_s, WAIT_S_MAX), ", ".join(applied))

@@ -14,6 +14,7 @@ from gateway.crud.prefer import Preference, read_prefer
         (["Respond-Async, Wait=10"], Preference(10.0, "respond-async, wait=10")),
         (["respond-async", "wait=10"], Preference(10.0, "respond-async, wait=10")),
         (["wait=99999"], Preference(600.0, "wait=600")),
+        (["wait=" + "9" * 400], Preference(600.0, "wait=600")),
         (["wait=soon"], Preference(30.0, "")),
         (["wait=-1"], Preference(30.0, "")),
         (["return=minimal; foo=bar"], Preference(30.0, "")),
