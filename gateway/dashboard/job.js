@@ -57,6 +57,8 @@ export async function refreshJob() {
     if (!(error instanceof Refused) || error.status >= 500 || error.status === 401) throw error;
     page.final = true;
     show(at("job-facts"), make("p", { class: "bad" }, error.message));
+    // Of a job that is not there nothing else can be told; of one that went meanwhile it still stands.
+    if (page.done < 0) at("job").querySelectorAll("section ~ section").forEach((section) => { section.hidden = true; });
   }
 }
 

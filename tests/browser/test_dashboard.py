@@ -181,6 +181,15 @@ class TestQueue:
         page.get_by_role("link", name="← Overview").click()
         expect(page.locator("#overview")).to_be_visible()
 
+    def test_a_job_that_is_not_there_is_a_sentence(
+        self, open_page: Callable[..., Page], system: Running, complaints: Complaints
+    ) -> None:
+        """What may have become of it, and no empty boxes below."""
+        complaints.expected = "status of 404"
+        page = open_page(f"{system.url}/#/jobs/nosuchjob")
+        expect(page.locator("#job-facts")).to_contain_text("there is no job 'nosuchjob'")
+        expect(page.locator("#job section:visible")).to_have_count(1)
+
     def test_history_is_there_when_the_page_is_opened(self, page: Page) -> None:
         """Charts show minutes that passed before anybody looked."""
         line = page.locator("#figure-rate path.line.accent")
