@@ -139,7 +139,8 @@ def test_told_to_stop(desk: Desk, start: Start) -> None:
     assert process.ended() == 0
     (event,) = [event for event in desk.events() if isinstance(event, BatchEnded)]
     assert event.reason is EndReason.STOPPED
-    assert 3 <= len(desk.results("a")) <= 5
+    # The mark is set before the worker looks whether it was told to stop, so the third image may not have run.
+    assert 2 <= len(desk.results("a")) <= 5
     assert sorted([*desk.results("a"), *event.left]) == list(range(10))
     assert desk.client.zcard(desk.keys.leases) == 0
     assert desk.client.smembers("rq:workers") == set()
