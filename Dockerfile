@@ -50,7 +50,9 @@ RUN --mount=type=cache,id=tenfold-pip,target=/root/.cache/pip \
 
 FROM base AS edge
 ARG PIP_INDEX_URL=""
-LABEL org.opencontainers.image.title="Tenfold edge" org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.title="Tenfold edge" \
+      org.opencontainers.image.description="Gateway, scheduler and values worker: no torch" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY constraints.txt /requirements/
 COPY --from=requirements /requirements/edge.txt /requirements/
 RUN --mount=type=cache,id=tenfold-pip,target=/root/.cache/pip \
@@ -59,13 +61,16 @@ RUN --mount=type=cache,id=tenfold-pip,target=/root/.cache/pip \
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip --python /opt/venv/bin/python install --quiet --no-index --no-deps --no-cache-dir /wheel/*.whl
 USER tenfold
+EXPOSE 8000
 ENTRYPOINT ["tenfold"]
 CMD ["gateway"]
 
 FROM base AS worker
 ARG PIP_INDEX_URL=""
 ARG TORCH_INDEX_URL=""
-LABEL org.opencontainers.image.title="Tenfold worker" org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.title="Tenfold worker" \
+      org.opencontainers.image.description="Inference worker: torch and the detectors" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=requirements /requirements/torch.txt /requirements/torch-pins.txt /requirements/
 RUN --mount=type=cache,id=tenfold-pip,target=/root/.cache/pip \
     pip --python /opt/venv/bin/python install -c /requirements/torch-pins.txt \

@@ -2,9 +2,11 @@
 
 import argparse
 import logging
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -30,6 +32,19 @@ class _Server(uvicorn.Server):
         for server in getattr(self, "servers", []):
             for listening in server.sockets:
                 log.info("listens on %s:%s", *listening.getsockname()[:2])
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Heed SIGTERM and SIGINT while it serves, and let that be all: uvicorn would raise them again at its end.
+
+        The process would then die of a signal that it has obeyed: with exit status 143, its last spans unsent.
+        """
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.app.state.gateway.changes.close()  # type: ignore[union-attr]  # always our own application

@@ -67,6 +67,14 @@ def answers(url: str) -> bool:
         return False
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_gateway_that_is_told_to_stop_ends_well(number: signal.Signals) -> None:
+    """It stops in order and says so by its exit status: an engine shows a death by a signal as a failure."""
+    with gateway("--redis-url", NOWHERE) as (process, _):
+        process.send_signal(number)
+        assert process.wait(60) == 0
+
+
 def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
