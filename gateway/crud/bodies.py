@@ -106,7 +106,8 @@ class Bodies:
             pull = Pull(body)
             await self.unpack(upload, pull, kind_of(await pull.peek(HEAD_BYTES)) or "tar")
         elif media == TEXT_FORM:
-            await read_text_form(body, fields)
+            if not await read_text_form(body, fields):
+                raise self._unsupported(sent)
         elif media == NOTHING:
             async for _ in body:
                 raise self._unsupported(sent)  # something came, and nothing says what it is

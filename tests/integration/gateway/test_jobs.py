@@ -103,13 +103,15 @@ def test_a_job_without_an_image_is_refused(world: World, route: str, given: dict
 
 
 def test_a_form_without_files_is_held_to_the_fields(world: World) -> None:
-    """Its fields are checked as any others, and it is bounded."""
+    """Its fields are checked as any others; what is no text, or too long for a form, is told which types there are."""
     wrong = world.http.post("/v1/jobs", data={"conf": "2"})
     assert (wrong.status_code, wrong.json()["field"]) == (422, "conf")
     garbled = world.http.post("/v1/jobs", content=b"conf=%ff", headers={"content-type": TEXT_FORM})
     assert (garbled.status_code, garbled.json()["code"]) == (422, "invalid_field")
-    endless = world.http.post("/v1/jobs", data={"conf": "1" * 70_000})
-    assert (endless.status_code, endless.json()["code"]) == (413, "body_too_large")
+    for content in (image(), b"conf=" + b"1" * 70_000):
+        picture = world.http.post("/v1/jobs", content=content, headers={"content-type": TEXT_FORM})
+        assert (picture.status_code, picture.json()["code"]) == (415, "unsupported_media_type")
+        assert "image/jpeg" in picture.json()["detail"]
 
 
 def test_jobs_are_listed_newest_first_in_pages(world: World) -> None:
