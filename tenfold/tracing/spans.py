@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
+from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -28,6 +29,7 @@ from tenfold.tracing.traceparent import Place, write
 
 Attribute = str | int | float | bool
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+_DECIDED: Final = contexts.create_key("tenfold: it is sampled")
 STOP_S: Final = 2.0
 COMPLAIN_EACH_S: Final = 60.0
 """How often it is said that the collector does not answer."""
@@ -70,8 +72,8 @@ class Spans:
         self._tracer = provider.get_tracer("tenfold", __version__)
 
     def begin(self, name: str, kind: SpanKind, attributes: Attributes, links: Sequence[Link] = ()) -> Span:
-        """A span that begins now, in a trace of its own; it is sampled where one that it links to is."""
-        return self._tracer.start_span(name, Context(), kind, attributes, links)
+        """A span that begins now, in a trace of its own, for jobs that are sampled."""
+        return self._tracer.start_span(name, _decided(), kind, attributes, links)
 
     def begin_inside(self, name: str) -> Span:
         """A span that begins now, inside the one that is current."""
@@ -117,8 +119,12 @@ class FixedIds(RandomIdGenerator):
         return self._fixed.get() or super().generate_span_id()
 
 
-class FollowLinks(Sampler):
-    """What has links and no parent is sampled where a span that it links to is; all else as ``otherwise`` says."""
+class DecidedBefore(Sampler):
+    """What is told of a job that is sampled is sampled too, in every service; all else as ``otherwise`` says.
+
+    The request's own decision counts once and for all: a sampler that looks at each trace's number alone would keep
+    parts of a batch's trace.
+    """
 
     def __init__(self, otherwise: Sampler) -> None:
         self._otherwise = otherwise
@@ -134,14 +140,13 @@ class FollowLinks(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """The decision for a span."""
-        if links and not trace.get_current_span(parent_context).get_span_context().is_valid:
-            sampled = any(link.context.trace_flags.sampled for link in links)
-            return SamplingResult(Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP, attributes)
+        if parent_context is not None and contexts.get_value(_DECIDED, parent_context):
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
         return self._otherwise.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
     def get_description(self) -> str:
         """Its name, for people."""
-        return f"FollowLinks{{{self._otherwise.get_description()}}}"
+        return f"DecidedBefore{{{self._otherwise.get_description()}}}"
 
 
 class WithTrace(logging.Filter):
@@ -184,7 +189,7 @@ def gathering(service: str, instance: str, processor: SpanProcessor) -> Spans:
     """Spans that go to ``processor``. What the ``OTEL_*`` variables say of the resource and sampling is obeyed."""
     ids = FixedIds()
     provider = TracerProvider(resource=_resource(service, instance), id_generator=ids, shutdown_on_exit=False)
-    provider.sampler = FollowLinks(provider.sampler)
+    provider.sampler = DecidedBefore(provider.sampler)
     provider.add_span_processor(processor)
     return Spans(provider, ids)
 
@@ -209,7 +214,11 @@ def context_of(place: Place) -> SpanContext:
 
 def inside(place: Place) -> Context:
     """The context of what belongs to the span at ``place``."""
-    return trace.set_span_in_context(NonRecordingSpan(context_of(place)), Context())
+    return trace.set_span_in_context(NonRecordingSpan(context_of(place)), _decided())
+
+
+def _decided() -> Context:
+    return contexts.set_value(_DECIDED, True, Context())
 
 
 def current() -> str:

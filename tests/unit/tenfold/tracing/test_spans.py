@@ -3,11 +3,23 @@ import threading
 import time
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
-from tenfold.tracing.spans import FollowLinks, Seldom, Told, WithTrace, context_of, current, gathering, inside
+from tenfold.tracing.spans import (
+    DecidedBefore,
+    FixedIds,
+    Seldom,
+    Spans,
+    Told,
+    WithTrace,
+    context_of,
+    current,
+    gathering,
+)
 from tenfold.tracing.traceparent import Place
 from tests.unit.tenfold.tracing.gathered import REQUEST, TRACEPARENT, Gathered, parent_of, place_of
 
@@ -43,28 +55,21 @@ def test_a_process_names_itself() -> None:
     assert about["service.version"]
 
 
-def links(*flags: TraceFlags) -> list[Link]:
-    return [Link(SpanContext(REQUEST.trace_id, REQUEST.span_id, True, flag)) for flag in flags]
-
-
-NOT_SAMPLED, SAMPLED = TraceFlags(0), TraceFlags(1)
-
-
-def test_what_serves_a_sampled_job_is_sampled() -> None:
-    """A span with links is sampled where one of them is, whatever the sampler says of traces that begin."""
-    sampler = FollowLinks(ALWAYS_OFF)
-    for given, decision in [
-        (links(NOT_SAMPLED, SAMPLED), Decision.RECORD_AND_SAMPLE),
-        (links(NOT_SAMPLED), Decision.DROP),
-        ([], Decision.DROP),
-    ]:
-        assert sampler.should_sample(None, 1, "batch", links=given).decision is decision
-
-
-def test_links_overrule_no_parent() -> None:
-    """A span with a parent is sampled as the sampler says, links or not."""
-    sampled = FollowLinks(ALWAYS_OFF).should_sample(inside(REQUEST), 1, "x", links=links(SAMPLED))
-    assert sampled.decision is Decision.DROP
+def test_what_belongs_to_a_sampled_job_is_sampled() -> None:
+    """Whatever the sampler says of requests, a batch and what lies inside a job's or a batch's span are told."""
+    ids, exporter = FixedIds(), InMemorySpanExporter()
+    provider = TracerProvider(sampler=DecidedBefore(ALWAYS_OFF), id_generator=ids)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    spans = Spans(provider, ids)
+    batch = spans.begin("inference batch", SpanKind.CONSUMER, {"a": 1}, [Link(context_of(REQUEST))])
+    spans.tell(Told("detect", Place(batch.get_span_context().trace_id, batch.get_span_context().span_id), 0.0, 1.0))
+    batch.end()
+    spans.begin_inside("request").end()
+    told = exporter.get_finished_spans()
+    assert [(span.name, dict(span.attributes or {})) for span in told] == [
+        ("detect", {}),
+        ("inference batch", {"a": 1}),
+    ]
 
 
 def test_the_current_span_is_passed_on_where_it_is_sampled() -> None:
@@ -72,7 +77,7 @@ def test_the_current_span_is_passed_on_where_it_is_sampled() -> None:
     assert current() == ""
     with trace.use_span(trace.NonRecordingSpan(context_of(REQUEST))):
         assert current() == TRACEPARENT
-    unsampled = SpanContext(REQUEST.trace_id, REQUEST.span_id, True, NOT_SAMPLED)
+    unsampled = SpanContext(REQUEST.trace_id, REQUEST.span_id, True, TraceFlags(0))
     with trace.use_span(trace.NonRecordingSpan(unsampled)):
         assert current() == ""
 

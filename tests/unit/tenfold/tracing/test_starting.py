@@ -94,7 +94,7 @@ def test_an_empty_variable_is_one_that_was_not_given() -> None:
     """What compose passes on empty changes nothing: no warning, the default name and the default sampling."""
     empty = ("OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME")
     told = told_by(EMPTY_ONES, OTEL_EXPORTER_OTLP_ENDPOINT=HERE, **dict.fromkeys(empty, ""))
-    assert told.startswith("tenfold-gateway FollowLinks{ParentBased{root:AlwaysOnSampler")
+    assert told.startswith("tenfold-gateway DecidedBefore{ParentBased{root:AlwaysOnSampler")
     assert "WARNING" not in told
 
 
@@ -107,7 +107,7 @@ def test_what_the_variables_say_is_obeyed() -> None:
         OTEL_TRACES_SAMPLER="parentbased_traceidratio",
         OTEL_TRACES_SAMPLER_ARG="0.25",
     )
-    assert told.startswith("mine FollowLinks{ParentBased{root:TraceIdRatioBased{0.25}")
+    assert told.startswith("mine DecidedBefore{ParentBased{root:TraceIdRatioBased{0.25}")
 
 
 def test_a_variable_that_cannot_be_read_keeps_nothing_from_serving() -> None:
