@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CODE := $(wildcard gateway scheduler inference_worker models tenfold tests benchmarks monitoring examples docs)
 PYTEST_ARGS ?=
+# The tests of one file stay together, since they share what they started. 0: all in one process, for a debugger.
+TEST_PROCESSES ?= 2
 
 .PHONY: help run test check lint types imports audit soak chaos bench format lock clean
 .DEFAULT_GOAL := help
@@ -23,7 +25,7 @@ run: $(INSTALLED)
 	@$(BIN)/tenfold up $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 check: lint types imports audit test
 
