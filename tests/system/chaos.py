@@ -83,7 +83,7 @@ class Sender(threading.Thread):
 
     def _send_in_parts(self, client: httpx.Client, key: str, sizes: Sequence[int]) -> None:
         """An open job, its parts and its close: seen through to its end, since nobody else closes it in time."""
-        job = self._until_accepted(client, "/v1/jobs?open=1", key, 0)
+        job = self._until_accepted(client, "/v1/jobs?open=1", key, 0, steadfast=True)
         if not job:
             return
         at = f"/v1/jobs/{job['id']}"
@@ -95,7 +95,10 @@ class Sender(threading.Thread):
     def _until_accepted(
         self, client: httpx.Client, path: str, key: str, images: int, *, steadfast: bool = False
     ) -> dict[str, Any] | None:
-        """The answer once it is one; None where the run was over first, which only the ``steadfast`` do not heed."""
+        """The answer once it is one; None where the run was over first, which only the ``steadfast`` do not heed.
+
+        A request whose answer is lost may have been heard: what it opened is there until somebody closes it.
+        """
         sent = files([PICTURE] * images) if images else None
         while True:
             try:
