@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -94,28 +95,34 @@ def test_top_leaves_the_terminal_as_it_was(service: CannedService, end: str | si
     before = termios.tcgetattr(theirs)
     termios.tcsetwinsize(theirs, (24, 80))
     command = [sys.executable, "-m", "tenfold", "top", "--every", "0.1", "--url", service.url]
-    env = {**os.environ, "TERM": "xterm"}
+    # A size that is told by the environment, as pytest-xdist does, would count for more than the terminal's.
+    env = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}} | {"TERM": "xterm"}
     running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True)
-    text = read_until(ours, "w-1")
-    assert not termios.tcgetattr(theirs)[3] & termios.ECHO
-    termios.tcsetwinsize(theirs, (50, 200))
-    text += read_until(ours, " " * 150)
-    if isinstance(end, str):
-        os.write(ours, end.encode())
-    else:
-        running.send_signal(end)
-    text += read_until(ours, "\x1b[?1049l")
-    assert running.wait(20) == status
-    assert termios.tcgetattr(theirs) == before
-    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
-    os.close(ours)
-    os.close(theirs)
+    try:
+        text = read_until(ours, "w-1")
+        assert not termios.tcgetattr(theirs)[3] & termios.ECHO
+        termios.tcsetwinsize(theirs, (50, 200))
+        text += read_until(ours, " " * 150)
+        if isinstance(end, str):
+            os.write(ours, end.encode())
+        else:
+            running.send_signal(end)
+        text += read_until(ours, "\x1b[?1049l")
+        assert running.wait(20) == status
+        assert termios.tcgetattr(theirs) == before
+        assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    finally:
+        running.kill()
+        running.wait()
+        os.close(ours)
+        os.close(theirs)
 
 
 def read_until(terminal: int, mark: str) -> str:
     """What is written to a terminal, up to `mark` and a little further."""
-    text = ""
+    text, end_s = "", time.monotonic() + 60
     while mark not in text:
+        assert time.monotonic() < end_s, text[-4000:]
         assert select.select([terminal], [], [], 60)[0], text
         text += os.read(terminal, 65536).decode(errors="replace")
     return text
