@@ -80,8 +80,8 @@ def test_results_as_other_tools_read_them(system: Running, pictures: Path, form:
 
 
 def test_wrong_option_is_the_services_own_word(system: Running, pictures: Path) -> None:
-    """A value that the service refuses is one sentence and status 1."""
-    ended = tenfold(system, "detect", str(pictures / "00.png"), "--conf", "2", status=1)
+    """A value that the service refuses is one sentence and status 2."""
+    ended = tenfold(system, "detect", str(pictures / "00.png"), "--conf", "2", status=2)
     assert b"conf" in ended.stderr
     assert b"Traceback" not in ended.stderr
 
