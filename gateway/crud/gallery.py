@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.crud.drawing import AT_ONCE, Drawing, gone
 from gateway.crud.results import ImageBody, indexes_of, read_some
-from gateway.crud.zip_sending import Outbox, safe_stem
+from gateway.crud.zip_sending import Outbox, add_entry, safe_stem
 from tenfold.contract.errors import Conflict, InvalidImage
 from tenfold.store.gateway_store import GatewayStore
 from tenfold.store.views import JobView
@@ -54,8 +54,7 @@ class Gallery:
                     if isinstance(picture, str):
                         lacking.append(_line(image.index, image.name, picture))
                         continue
-                    # In a thread, for the checksum over what may be tens of megabytes.
-                    await asyncio.to_thread(archive.writestr, _entry_name(image), picture)
+                    await add_entry(archive, _entry_name(image), picture)
                     for piece in outbox.pieces():
                         yield piece
             finally:

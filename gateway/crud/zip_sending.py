@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -58,6 +60,19 @@ class Outbox(io.RawIOBase):
         view = memoryview(data)
         for start in range(0, len(view), PIECE_BYTES):
             yield bytes(view[start : start + PIECE_BYTES])
+
+
+async def add_entry(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Write an entry in a thread, for the checksum over what may be tens of megabytes.
+
+    Whoever is cancelled meanwhile waits for its end: a zip does not close while an entry is being written.
+    """
+    writing = asyncio.create_task(asyncio.to_thread(archive.writestr, name, data))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await writing
+        raise
 
 
 def safe_stem(name: str) -> str:

@@ -1,11 +1,14 @@
+import asyncio
 import io
 import os
+import threading
 import zipfile
+from typing import Any
 
 import pytest
 
 from gateway.crud.gallery import _line
-from gateway.crud.zip_sending import PIECE_BYTES, Outbox, safe_stem
+from gateway.crud.zip_sending import PIECE_BYTES, Outbox, add_entry, safe_stem
 
 
 def test_a_zip_taken_in_pieces_is_whole_and_has_its_sizes_in_front() -> None:
@@ -34,6 +37,37 @@ def test_what_was_taken_cannot_be_gone_back_to() -> None:
         with pytest.raises(ValueError, match="not in what is still here"):
             outbox.seek(place)
     assert (outbox.seek(3), outbox.tell()) == (3, 3)
+
+
+class SlowOutbox(Outbox):
+    """Tells when it is written to, and lets nothing through before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.may = threading.Event(), threading.Event()
+
+    def write(self, data: Any) -> int:
+        self.entered.set()
+        assert self.may.wait(10)
+        return super().write(data)
+
+
+def test_a_zip_whose_reader_leaves_while_an_entry_is_written_closes() -> None:
+    """Cancelled in the middle of an entry, the writer waits for its end and is cancelled then."""
+
+    async def leave() -> None:
+        outbox = SlowOutbox()
+        with zipfile.ZipFile(outbox, "w") as archive:
+            writing = asyncio.create_task(add_entry(archive, "a.png", b"abc"))
+            await asyncio.to_thread(outbox.entered.wait, 10)
+            writing.cancel()
+            asyncio.get_running_loop().call_later(0.05, outbox.may.set)
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+        with zipfile.ZipFile(io.BytesIO(b"".join(outbox.pieces()))) as read:
+            assert read.read("a.png") == b"abc"
+
+    asyncio.run(leave())
 
 
 @pytest.mark.parametrize(
