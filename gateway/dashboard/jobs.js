@@ -9,9 +9,11 @@ const PAGE = 15;
 const PAGES_MAX = 13; // the API gives 200 at most
 const ACTIVE_MAX = 12;
 const LOOK_EACH_MS = 15_000;
+const LOOK_AFTER_MISSED_EACH_MS = 2_000;
 
 let pages = 1;
 let activeLookedAt = -Infinity;
+let newestSeen = "";
 const active = new Set();
 
 export function showOlder() {
@@ -23,12 +25,20 @@ export async function readJobs() {
   const state = at("state").value;
   const newest = await read(`v1/jobs?limit=${PAGE * pages}${state ? `&state=${state}` : ""}`);
   if (state) return newest;
-  if (Date.now() - activeLookedAt > LOOK_EACH_MS) await lookForActive();
+  await lookForMissed(newest);
   newest.jobs.forEach(keepIfActive);
   const listed = new Set(newest.jobs.map((job) => job.id));
   const older = [...active].filter((id) => !listed.has(id)).slice(0, ACTIVE_MAX);
   const jobs = [...newest.jobs, ...(await Promise.all(older.map(readActive))).filter(Boolean)];
   return { ...newest, jobs: [...underWay(jobs), ...jobs.filter((job) => listed.has(job.id) && FINAL.has(job.state))] };
+}
+
+// Of many that came since the last look, some may stand no longer among the newest.
+async function lookForMissed({ jobs, next_cursor: next }) {
+  const missed = next !== null && jobs.at(-1).id > newestSeen;
+  const due = Date.now() - activeLookedAt > (missed ? LOOK_AFTER_MISSED_EACH_MS : LOOK_EACH_MS);
+  if (due) await lookForActive();
+  if (jobs.length && (due || !missed)) newestSeen = jobs[0].id;
 }
 
 // To look through the whole list is dear, to ask for a job by its id is cheap.
