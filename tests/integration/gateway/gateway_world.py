@@ -106,6 +106,7 @@ class Backend:
     def _serve(self, job: Submission, added: Sequence[int], rejected: Sequence[int]) -> None:
         indexes = [i for i in added if i not in set(rejected)]
         for start in range(0, len(indexes), 10):
+            self.live()
             while not self.let.wait(0.05):
                 self.live()
                 if self.stopping:
