@@ -8,29 +8,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from scheduler.core.views import QueueView
-from tenfold.contract.records import Record
+from tenfold.contract.records import Sample
 
 EVERY_MS = 2_000.0
 KEPT = 150
 """Five minutes."""
-
-
-class Sample(Record, frozen=True, omit_defaults=False):
-    """The system at one moment.
-
-    Attributes:
-        at_ms: when.
-        arrived_per_s, done_per_s: images.
-        waiting: images in no batch, by level.
-        p50_ms, p99_ms: waits of the images that were claimed since the sample before, by level; None where none was.
-    """
-
-    at_ms: float
-    arrived_per_s: float
-    done_per_s: float
-    waiting: list[int]
-    p50_ms: list[float | None]
-    p99_ms: list[float | None]
 
 
 class History:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tenfold.contract.records import Sample
 from tenfold.store.gateway_store import GatewayStore
 
 
@@ -73,17 +74,6 @@ class Counts(msgspec.Struct, frozen=True):
     service_s: list[HistogramBody] = []
     fill_items: list[HistogramBody] = []
     joined: int = 0
-
-
-class Sample(msgspec.Struct, frozen=True):
-    """The system at one moment; the lists are by level."""
-
-    at_ms: float
-    arrived_per_s: float
-    done_per_s: float
-    waiting: list[int]
-    p50_ms: list[float | None]
-    p99_ms: list[float | None]
 
 
 class HistoryBody(msgspec.Struct, frozen=True):

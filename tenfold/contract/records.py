@@ -260,6 +260,24 @@ class ReloadOutcome(Record, frozen=True, omit_defaults=False):
     error: str | None = None
 
 
+class Sample(Record, frozen=True, omit_defaults=False):
+    """The system at one moment, as the scheduler tells it.
+
+    Attributes:
+        at_ms: when.
+        arrived_per_s, done_per_s: images.
+        waiting: images in no batch, by level.
+        p50_ms, p99_ms: waits of the images that were claimed since the sample before, by level; None where none was.
+    """
+
+    at_ms: float
+    arrived_per_s: float
+    done_per_s: float
+    waiting: list[int]
+    p50_ms: list[float | None]
+    p99_ms: list[float | None]
+
+
 def lane_name(model: str, size: int) -> str:
     """Name the lane of a model at one input size, as it appears in RQ queue names.
 

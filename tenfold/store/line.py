@@ -58,7 +58,7 @@ class Line:
         async with self._opening:
             if self._open is not None and not self._open.broken:
                 return
-            connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
+            connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
             await connection.connect()
             # From here on the time that answers take is this line's to watch, and writing has no time of its own.
             connection.socket_timeout = None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fnmatch
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -253,10 +252,7 @@ def _counters(store: BytesRedis, values: int) -> list[str]:
 
 def read_everything(reader: Reader, within_s: float) -> list[str]:
     """Wait until every job and run is final, and say what was wrong with any."""
-    give_up_at = time.monotonic() + within_s
-    while not reader.all_read() and time.monotonic() < give_up_at:
-        time.sleep(0.2)
-    stuck = [] if reader.all_read() else ["the system did not drain"]
+    stuck = [] if eventually(reader.all_read, within_s) else ["the system did not drain"]
     reader.over.set()
     reader.join(30)
     return stuck + reader.wrong

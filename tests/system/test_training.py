@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -12,7 +11,7 @@ import pytest
 
 from models.train.sample_data import LABELS
 from tests.system.load import files
-from tests.system.running import environment, running
+from tests.system.running import environment, eventually, running
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -46,9 +45,7 @@ def test_a_run_is_stopped_gone_on_with_and_served(tmp_path: Path) -> None:
     assert ended(drawn)[0] == 0
     flags = ["--data", "shapes", "--out", "run", "--epochs", "12", "--size", "192", "--batch", "8", "--device", "cpu"]
     run = python(tmp_path, "models.train", *flags, "--workers", "1")
-    until = time.monotonic() + 120
-    while not logged(tmp_path) and run.poll() is None and time.monotonic() < until:
-        time.sleep(0.05)
+    eventually(lambda: bool(logged(tmp_path)) or run.poll() is not None)
     run.send_signal(signal.SIGINT)
     status, said = ended(run)
     assert status == 130, said

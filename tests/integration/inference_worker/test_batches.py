@@ -1,7 +1,6 @@
 """What becomes of batches that a worker takes."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from tenfold.contract.events import BatchClaimed, BatchEnded, BatchLost, EndReas
 from tenfold.contract.records import DetectOptions
 from tests.integration.inference_worker.colleague import Colleague
 from tests.integration.inference_worker.dispatching import Desk
+from tests.integration.waiting import wait_for
 from tests.unit.inference_worker.toy import POISON, Toy, picture
 
 Hire = Callable[..., Colleague]
@@ -362,10 +362,10 @@ def test_on_a_cpu_the_next_batch_is_decoded_on_cores_that_fall_idle(desk: Desk, 
             assert ahead.take("none") is None
             toy.tell(0)
         if run == 2:
-            until(lambda: worker.decoders.parked)
+            wait_for(lambda: worker.decoders.parked)
             assert toy.fitted == 2
             toy.tell(1)
-            until(lambda: toy.fitted == 3)
+            wait_for(lambda: toy.fitted == 3)
 
     toy.before = compute
     desk.submit("a", [picture()] * 3)
@@ -373,10 +373,3 @@ def test_on_a_cpu_the_next_batch_is_decoded_on_cores_that_fall_idle(desk: Desk, 
     assert worker.work() == 3
     assert sorted(desk.results("a")) == [0, 1, 2]
     ahead.close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    give_up_at = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.001)

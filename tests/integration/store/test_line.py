@@ -110,7 +110,7 @@ def test_asker_that_left_takes_no_answer_along(redis_url: str) -> None:
     async def use(line: Line) -> bytes:
         await line.ask(("ECHO", "open"))
         leaving = asyncio.ensure_future(line.ask(("ECHO", "left")))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one turn of the loop, in which it asks
         leaving.cancel()
         answer: bytes = await line.ask(("ECHO", "stayed"))
         return answer
@@ -138,7 +138,7 @@ def test_close_tells_who_waits(redis_url: str) -> None:
     async def use(line: Line) -> Any:
         await line.ask(("ECHO", "open"))
         asking = asyncio.ensure_future(line.ask(("BLPOP", "nothing", 60)))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one turn of the loop, in which it asks
         await line.close()
         return await asyncio.gather(asking, return_exceptions=True)
 
