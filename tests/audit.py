@@ -32,7 +32,7 @@ def report(found: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
 
 
 def without_an_answer(said: str) -> tuple[int, str]:
-    """The exit status and the line where pip-audit ended with an error: no way to its data is a skip, all else a failure.
+    """The exit status and the line where pip-audit ended with an error: no way to the data skips, all else fails.
 
     A proxy whose certificate nobody here trusts is no way either.
     """
