@@ -12,6 +12,7 @@ from gateway import api, problems
 from gateway.crud.tracing import UNTRACED, Tracing
 from gateway.dependencies import Gateway
 from gateway.envelope import Envelope
+from gateway.heads import Heads
 from gateway.openapi import describe_problems
 from gateway.shortcut import Shortcut
 from tenfold import __version__
@@ -49,6 +50,7 @@ def create_app(settings: Settings, tracing: Tracing = UNTRACED) -> FastAPI:
     for kind in (HTTPException, RequestValidationError, *problems.STATUS):
         app.add_exception_handler(kind, _problem)
     app.add_middleware(Shortcut)
+    app.add_middleware(Heads)
     app.add_middleware(Envelope, metrics=gateway.metrics, tracing=tracing)
     return app
 

@@ -96,7 +96,7 @@ class _Exchange:
         route = getattr(self.scope.get("route"), "path", "") or "(none)"
         method = self.scope["method"] if self.scope["method"] in _METHODS else "OTHER"
         metrics.count(method, route, self.status, took_s, self.scope.get("tenfold.code", ""))
-        quiet = route in _PROBES or (route in _LOOKS and method == "GET" and self.status < _ERRORS_FROM)
+        quiet = route in _PROBES or (route in _LOOKS and method in {"GET", "HEAD"} and self.status < _ERRORS_FROM)
         level = logging.DEBUG if quiet else logging.INFO
         if not access.isEnabledFor(level):
             return

@@ -144,10 +144,11 @@ def _routing(request: Request, error: HTTPException) -> Response:
 
 
 def _methods_at(request: Request) -> list[str]:
-    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
     scopes = [{**request.scope, "method": method, "path_params": {}} for method in methods]
     found = (any(route.matches(scope)[0] is Match.FULL for route in request.app.routes) for scope in scopes)
-    return [method for method, matches in zip(methods, found, strict=True) if matches]
+    taken = [method for method, matches in zip(methods, found, strict=True) if matches]
+    return ["GET", "HEAD", *taken[1:]] if "GET" in taken else taken
 
 
 def _validation(request: Request, error: RequestValidationError) -> Response:

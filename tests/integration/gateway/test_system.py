@@ -122,8 +122,8 @@ def test_a_large_body_is_no_large_head(world: World) -> None:
 
 def test_the_methods_of_a_path_are_all_named(world: World) -> None:
     """A 405 says what would be taken."""
-    assert world.http.put("/v1/jobs").headers["allow"] == "GET, POST"
-    assert world.http.put("/v1/jobs/abc").headers["allow"] == "GET, DELETE"
+    assert world.http.put("/v1/jobs").headers["allow"] == "GET, HEAD, POST"
+    assert world.http.put("/v1/jobs/abc").headers["allow"] == "GET, HEAD, DELETE"
 
 
 def test_a_sane_request_id_is_taken_over_and_a_strange_one_is_not(world: World) -> None:

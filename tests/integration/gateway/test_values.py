@@ -258,7 +258,7 @@ def test_another_method_is_405(values: Values) -> None:
     """A method that a path does not take is 405 with those that it takes."""
     reply = values.http.patch("/v1/values/k")
     assert problem(reply)[0] == 405
-    assert set(reply.headers["allow"].split(", ")) == {"GET", "PUT", "DELETE"}
+    assert set(reply.headers["allow"].split(", ")) == {"GET", "HEAD", "PUT", "DELETE"}
 
 
 def test_counts_add_up_under_concurrency(values: Values) -> None:
