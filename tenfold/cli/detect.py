@@ -101,7 +101,7 @@ class _Asking:
             job = self._client.submit(images, options, on_sent=lambda job, sent: self._sent(job, sent, images, first))
             self._bar.says(f"job {job.id[-8:]}")
             results = list(self._follow(job, first))
-        return Part(job.id, sorted(results, key=lambda result: result.index))
+        return Part(job.id, sorted(results, key=lambda result: result.index), first)
 
     def _sent(self, job: Job, sent: int, images: Sequence[Upload], first: int) -> None:
         self._job = job

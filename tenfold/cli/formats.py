@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from tenfold.cli.joining import Written, join_coco, join_csv
 from tenfold.client import ImageResult, Tenfold
 
 # form → how a file of it ends
@@ -27,10 +28,15 @@ Format = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A job of one command, and its results under the indexes that they have in the whole command."""
+    """A job of one command, and its results under the indexes that they have in the whole command.
+
+    Attributes:
+        first: the index of the job's first picture in the whole command.
+    """
 
     job_id: str
     results: Sequence[ImageResult]
+    first: int = 0
 
 
 def chosen(form: str | None, *, as_json: bool) -> str | None:
@@ -48,33 +54,35 @@ def check(form: str | None, out: Path | None) -> None:
         raise typer.BadParameter("--format yolo is a zip file: --out says where it goes")
 
 
-def data_of(client: Tenfold, part: Part, form: str) -> bytes:
-    """A part's results in `form`; the service writes what is not our own JSON."""
-    if form == "json":
-        return as_json(part.results)
-    if form == "ndjson":
-        return msgspec.json.Encoder().encode_lines(part.results)
-    return client.results_as(part.job_id, form)
-
-
 def as_json(results: Sequence[ImageResult]) -> bytes:
     """`{"results": [...]}`, indented."""
     return msgspec.json.format(msgspec.json.encode({"results": results}), indent=2) + b"\n"
 
 
 def write(client: Tenfold, parts: Sequence[Part], form: str, out: Path | None) -> None:
-    """Results as files `results.SUFFIX` in the folder `out`, or on stdout.
+    """Results as a file `results.SUFFIX` in the folder `out`, or on stdout: one, however many jobs it took.
 
-    Our own JSON is one document however many jobs it took; the service's files are one a job.
+    Only YOLO's labels, whose files are named by the pictures, stay one zip a job: `results-1.yolo.zip` and so on.
     """
+    files = _zips(client, parts) if form == "yolo" else {"results": _whole(client, parts, form)}
+    if out is None:
+        sys.stdout.write("".join(data.decode() for data in files.values()))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (out / f"{name}.{SUFFIXES[form]}").write_bytes(data)
+
+
+def _whole(client: Tenfold, parts: Sequence[Part], form: str) -> bytes:
     if form in {"json", "ndjson"}:
-        parts = [Part("", [result for part in parts for result in part.results])]
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    for number, part in enumerate(parts, 1):
-        data = data_of(client, part, form)
-        if out is None:
-            sys.stdout.write(data.decode())
-        else:
-            name = "results" if len(parts) == 1 else f"results-{number}"
-            (out / f"{name}.{SUFFIXES[form]}").write_bytes(data)
+        results = [result for part in parts for result in part.results]
+        return as_json(results) if form == "json" else msgspec.json.Encoder().encode_lines(results)
+    written = [Written(part.first, client.results_as(part.job_id, form)) for part in parts]
+    if len(written) == 1:
+        return written[0].data
+    return join_csv(written) if form == "csv" else join_coco(written)
+
+
+def _zips(client: Tenfold, parts: Sequence[Part]) -> dict[str, bytes]:
+    names = ["results"] if len(parts) == 1 else [f"results-{number}" for number in range(1, len(parts) + 1)]
+    return {name: client.results_as(part.job_id, "yolo") for name, part in zip(names, parts, strict=True)}
