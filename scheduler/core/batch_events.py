@@ -49,7 +49,7 @@ class BatchEvents:
         pool.unqueue(batch)
         pool.credits.takes(worker, batch.id, batch.lane, batch.level)
         batch.claimed_by = worker
-        batch.claimed_ms = state.now_ms
+        batch.claimed_ms = batch.begun_ms = state.now_ms
         if dropped:
             batch.dropped = dropped
             for share in batch.shares:
@@ -72,7 +72,7 @@ class BatchEvents:
             if images:
                 spent_ms = sum([piece[1] for piece in pieces])
                 item_ms = spent_ms / images
-                pool.spent(batch.lane, batch.level, images, spent_ms, state.now_ms)
+                pool.spent(batch, images, spent_ms, state.now_ms)
         left = frozenset(event.left) if event.left else NOTHING
         ran = self._account(pool, batch, item_ms, left)
         meter_of(pool.done, (batch.lane, batch.level)).add(ran, state.now_ms)
@@ -88,6 +88,8 @@ class BatchEvents:
         pool = self._state.pool(batch.pool)
         if batch.claimed_by:
             pool.credits.puts_down(batch.claimed_by, batch.id)
+            for following in pool.credits.holdings.get(batch.claimed_by, ()):
+                self._state.batches[following].begun_ms = self._state.now_ms
         else:
             pool.unqueue(batch)
         return batch

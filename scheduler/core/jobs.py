@@ -262,9 +262,11 @@ class Batch:
         level: the level whose RQ queue it is in, or was when it was claimed.
         dropped: positions that its claim dropped.
         claimed_by: the worker that holds it, or "".
+        begun_ms: from when on its worker had nothing else in hand; infinite while that is not known.
     """
 
     __slots__ = (
+        "begun_ms",
         "claimed_by",
         "claimed_ms",
         "dispatched_ms",
@@ -288,3 +290,4 @@ class Batch:
         self.claimed_by = ""
         self.dispatched_ms = now_ms
         self.claimed_ms = -1.0
+        self.begun_ms = inf

@@ -9,19 +9,17 @@ from collections import deque
 from collections.abc import Iterator
 
 from scheduler.core.config import CoreConfig
-from scheduler.core.cost import CostCurve
+from scheduler.core.cost import OUTLIER, CostCurve
 from scheduler.core.credits import Credits
 from scheduler.core.jobs import Batch, Client, Job, JobQueue, Seat, Share
 from scheduler.core.least_heap import LeastHeap
 from scheduler.core.least_served import LeastServed
 from scheduler.core.meter import Meter
+from scheduler.core.price import Price
 from scheduler.core.ranges import Range
 from scheduler.core.ring import Ring
 from scheduler.core.virtual_time import VirtualTime
 from tenfold.contract.records import Priority, WorkerInfo
-
-PRICE_WEIGHT = 0.01
-"""Weight of one image in the price of an item: about the last hundred count."""
 
 
 class Pool:
@@ -35,7 +33,7 @@ class Pool:
         lane_costs: what a batch of a lane costs on any worker; ``worker_costs`` on one, by (lane, worker).
         item_ms: what an item of a full batch costs, for each lane that was measured.
         arrived, done: items a second by (lane, level); ``busy`` worker milliseconds a second likewise.
-        price_ms: what an item cost lately in each lane, pieces and partial batches included.
+        prices: what work cost lately in each lane that was measured.
         last_arrival_ms: when an item came last, by (lane, level).
         tick_ms: when a partial batch is due that waits for its tick; infinite where none does.
     """
@@ -54,7 +52,7 @@ class Pool:
         "last_arrival_ms",
         "name",
         "newly_held",
-        "price_ms",
+        "prices",
         "rings",
         "shelves",
         "stamps",
@@ -80,7 +78,7 @@ class Pool:
         self.arrived: dict[tuple[str, int], Meter] = {}
         self.done: dict[tuple[str, int], Meter] = {}
         self.busy: dict[tuple[str, int], Meter] = {}
-        self.price_ms: dict[str, float] = {}
+        self.prices: dict[str, Price] = {}
         self.last_arrival_ms: dict[tuple[str, int], float] = {}
         self.stamps = [0, 0]
         self.tick_ms = float("inf")
@@ -332,16 +330,19 @@ class Pool:
             own.add(images, elapsed_ms)
         self.item_ms[lane] = curve.cost_ms(self.config.batch_size) / self.config.batch_size
 
-    def spent(self, lane: str, level: int, images: int, spent_ms: float, now_ms: float) -> None:
-        """A worker spent ``spent_ms`` on ``images`` of a batch."""
+    def spent(self, batch: Batch, images: int, spent_ms: float, now_ms: float) -> None:
+        """A worker is through with ``images`` of ``batch``, for which it computed for ``spent_ms``."""
+        lane, level = batch.lane, batch.level
+        # A pause is no price.
+        took_ms = min(max(spent_ms, now_ms - batch.begun_ms), OUTLIER * spent_ms)
         meter = self.busy.get((lane, level))
         if meter is None:
             meter = self.busy[lane, level] = Meter()
-        meter.add(spent_ms, now_ms)
-        before = self.price_ms.get(lane)
-        price_ms = spent_ms / images
-        weight = min(1.0, images * PRICE_WEIGHT)
-        self.price_ms[lane] = price_ms if before is None else before + weight * (price_ms - before)
+        meter.add(took_ms, now_ms)
+        price = self.prices.get(lane)
+        if price is None:
+            price = self.prices[lane] = Price()
+        price.add(images, spent_ms, took_ms)
 
     def forget_worker(self, name: str) -> None:
         """Drop what is known of the speed of ``name``."""

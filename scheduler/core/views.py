@@ -118,11 +118,13 @@ class Places:
 
     def _eta_ms(self, job: Job, rivals: Rivals, items: int) -> float | None:
         """The time for ``items`` at the recent price, with what is left of the workers beside more urgent work."""
-        price_ms = self._pool.price_ms.get(job.lane)
-        workers = self._pool.credits.serving(job.lane, rivals[0])
-        if price_ms is None or not workers:
+        pool = self._pool
+        price = pool.prices.get(job.lane)
+        workers = pool.credits.serving(job.lane, rivals[0])
+        if price is None or not workers:
             return None
-        return items * price_ms / (workers - min(self._urgent(rivals), URGENT_SHARE_MAX * workers))
+        work_ms = price.of_ms(items, pool.config.batch_size, pool.lane_costs[job.lane])
+        return work_ms / (workers - min(self._urgent(rivals), URGENT_SHARE_MAX * workers))
 
     def _urgent(self, rivals: Rivals) -> float:
         """Workers that are busy with what is more urgent than the level, on the average of the last seconds."""

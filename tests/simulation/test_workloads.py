@@ -159,6 +159,34 @@ def test_level_0_never_waits_for_bulk_beside_a_reserved_worker() -> None:
     assert max(run.waits_ms["single"]) <= 2 * (device.cost_ms(1) + device.claim_ms) + 10.0
 
 
+@pytest.mark.parametrize("device", [Device(5.0, 20.0), Device(20.0, 10.0), Device(50.0, 5.0)])
+@pytest.mark.parametrize("before", [0, 100])
+def test_the_eta_of_a_bulk_job_is_right_once_a_batch_of_it_has_run(device: Device, before: int) -> None:
+    """Single images before it, priced far above an image of a full batch, make it no longer from then on."""
+    core = Core(CoreConfig(epoch=1))
+    engine = Engine(core)
+    engine.add_worker("w", device)
+    engine.send(singles([500.0 * k for k in range(before)], lambda _: "interactive"))
+    # Nobody's single images are expected to go on by then.
+    engine.send([Arrival(120_000.0, "bulk", 200, kind="bulk")])
+    said: list[tuple[float, float]] = []
+
+    def look(_event: object, _decisions: object) -> None:
+        for job_id, job in core.jobs.items():
+            if job.count == 200 and job.done >= 10:
+                standing = core.standing(job_id, engine.clock.now_ms)
+                assert standing is not None
+                assert standing.eta_ms is not None
+                said.append((engine.clock.now_ms, standing.eta_ms))
+
+    engine.watch = look
+    engine.clock.run()
+    ended_ms = max(job.ended_ms for job in engine.truth.jobs.values())
+    assert len(said) > 20
+    for at_ms, eta_ms in said[: len(said) * 3 // 4]:
+        assert eta_ms == pytest.approx(ended_ms - at_ms, rel=0.1), at_ms
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_eta_of_a_bulk_job_at_half_way_is_right_within_a_fifth(seed: int) -> None:
     """``eta_ms`` of 200-image jobs beside singles: the median error at half-way is under 20 %."""

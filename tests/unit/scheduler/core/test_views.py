@@ -32,6 +32,59 @@ def test_there_is_no_eta_before_anything_was_measured_and_then_there_is() -> Non
     assert later.eta_ms == pytest.approx(100 * 20.5, rel=0.05)
 
 
+def eta_ms(scene: Scene, job_id: str) -> float:
+    at = scene.core.standing(job_id, scene.now_ms)
+    assert at is not None
+    assert at.eta_ms is not None
+    return at.eta_ms
+
+
+def test_an_eta_counts_batches_and_not_what_single_images_cost() -> None:
+    """After a hundred single images, each at the price of half a batch, a bulk job's ETA is that of full batches."""
+    scene = Scene()
+    scene.worker()
+    scene.learn(50.0, 5.0)
+    for number in range(100):
+        scene.job(f"single {number}", client="ann")
+        scene.run_one()
+    scene.later(60_000)
+    scene.job("bulk", 100)
+    assert eta_ms(scene, "bulk") == pytest.approx(10 * 100.0, rel=0.02)
+    scene.cancel("bulk")
+    scene.job("single")
+    assert eta_ms(scene, "single") == pytest.approx(55.0, rel=0.02)
+
+
+def test_a_slow_first_image_counts_as_any_other() -> None:
+    """A cold start of thirty times the price is one image of a hundred once a bulk job is half through."""
+    scene = Scene()
+    scene.worker()
+    scene.cost = (0.0, 600.0)
+    scene.job("first")
+    scene.run_one()
+    scene.cost = (0.0, 20.0)
+    scene.job("bulk", 200)
+    for _ in range(10):
+        scene.run_one()
+    assert eta_ms(scene, "bulk") == pytest.approx(100 * 20.0, rel=0.2)
+
+
+def test_an_eta_counts_what_workers_do_beside_computing_but_no_pause() -> None:
+    """What passes between a claim and the end of its batch is part of the price; a machine that slept is not."""
+    scene = Scene()
+    scene.worker()
+    scene.job("bulk", 400)
+    for _ in range(10):
+        batch = scene.claim()
+        scene.later(205.0 + 30.0)
+        scene.end(batch)
+    assert eta_ms(scene, "bulk") == pytest.approx(30 * 235.0, rel=0.02)
+    batch = scene.claim()
+    scene.later(3_600_000.0)
+    scene.end(batch)
+    assert eta_ms(scene, "bulk") < 2 * 29 * 235.0
+
+
 def test_standings_name_every_active_job_once() -> None:
     """All at once they say what one at a time says."""
     scene = Scene()
