@@ -55,7 +55,12 @@ def _parser() -> argparse.ArgumentParser:
         "tenfold bench --parts core,queueing --seconds 10",
     )
     parser.add_argument("--parts", type=_names, default=list(PARTS), help=f"of {','.join(PARTS)} (default: all)")
-    parser.add_argument("--peers", type=_peers, default=[peer.name for peer in PEERS], help="whom to measure beside it")
+    parser.add_argument(
+        "--peers",
+        type=_peers,
+        default=[peer.name for peer in PEERS],
+        help=f"of {','.join(one.name for one in PEERS)} (default: all)",
+    )
     parser.add_argument("--quick", action="store_true", help="one short round each: shows the way, not the figures")
     parser.add_argument("--seconds", type=float, help="length of one measurement (4; quick: 2)")
     parser.add_argument("--repeats", type=int, help="rounds (3; quick: 1)")

@@ -18,7 +18,10 @@ from tenfold.client.events import job_after
 
 Paths = Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for standard input.")]
 Out = Annotated[Path | None, typer.Option(help="A folder for results and pictures.", show_default="stdout")]
-SaveImages = Annotated[bool, typer.Option("--save-images", help="Draw what was found on copies, as PNG in --out.")]
+DRAWN_IN = Path("detections")
+SaveImages = Annotated[
+    bool, typer.Option("--save-images", help=f"Draw what was found on copies, as PNG in --out, else in {DRAWN_IN}/.")
+]
 Wait = Annotated[float | None, typer.Option(min=0, help="Seconds to wait before giving up (status 124).")]
 
 EXAMPLES = terminal.examples(
@@ -27,7 +30,6 @@ EXAMPLES = terminal.examples(
     "tenfold detect 'scans/**/*.png' --format csv > found.csv",
     "cat photo.jpg | tenfold detect - --json",
 )
-DRAWN_IN = Path("detections")
 
 
 def detect(
@@ -62,9 +64,10 @@ def detect(
         took_s = time.monotonic() - began_s
         if form is not None:
             formats.write(client, parts, form, out)
-    results = [result for part in parts for result in part.results]
-    if form is None or drawer:
-        findings.show(results, len(uploads), took_s, drawer)
+        results = [result for part in parts for result in part.results]
+        if form is None or drawer:
+            findings.show(results, len(uploads), took_s, drawer)
+            findings.tell_what_is_known(client, model, results)
     raise typer.Exit(_exit_status_of(results, len(uploads)))
 
 

@@ -1,5 +1,6 @@
 """What was found, for people: picture by picture while there are few, and by class."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -7,11 +8,12 @@ from rich.table import Table
 
 from tenfold.cli import terminal
 from tenfold.cli.drawing import Drawer
-from tenfold.client import ImageResult
+from tenfold.client import ClientError, ImageResult, Tenfold
 from tenfold.sample_run import describe
 
 PICTURES_LISTED_MAX = 20
 FAILURES_LISTED_MAX = 10
+LABELS_LISTED_MAX = 10
 
 
 def show(results: Sequence[ImageResult], sent: int, took_s: float, drawer: Drawer | None) -> None:
@@ -34,6 +36,18 @@ def show(results: Sequence[ImageResult], sent: int, took_s: float, drawer: Drawe
         console.print(f"{sent - len(results)} have no result", style="red")
     if drawer is not None and drawer.drawn:
         console.print(f"{terminal.count(drawer.drawn, 'annotated picture')} in {drawer.folder}", markup=False)
+
+
+def tell_what_is_known(client: Tenfold, model: str | None, results: Sequence[ImageResult]) -> None:
+    """Where nothing was found in any picture, a line that says what the model looks for."""
+    if any(result.detections for result in results) or not any(result.detections is not None for result in results):
+        return
+    with contextlib.suppress(ClientError):
+        asked = [one for one in client.models() if (one.name == model if model else one.default)]
+        for one in asked:
+            labels = ", ".join(one.labels[:LABELS_LISTED_MAX])
+            more = ", …" if len(one.labels) > LABELS_LISTED_MAX else ""
+            terminal.note(f"the model {one.name} knows {labels}{more}; `tenfold models list` tells of all models")
 
 
 def _boxes(result: ImageResult) -> Table:

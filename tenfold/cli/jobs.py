@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenfold.cli import formats, gallery, pictures, story, terminal
-from tenfold.cli.detect import Paths, Wait, follow
+from tenfold.cli.detect import Wait, follow
 from tenfold.client import Job, Options, Tenfold, Upload
 
 app = typer.Typer(help="Batch jobs: submit, look at, wait for, close, cancel.", no_args_is_help=True)
@@ -22,6 +22,10 @@ Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
 PicturesOut = Annotated[
     Path | None, typer.Option("--out", help="A .zip file, or a folder.", show_default="ID.images.zip")
 ]
+Sendable = Annotated[
+    list[str],
+    typer.Argument(help="Files, folders, patterns, - for standard input; or one archive (.zip, .tar, .tar.gz)."),
+]
 MISSING_TOLD_MAX = 20
 OutFile = Annotated[Path | None, typer.Option("--out", help="A file for the results.", show_default="stdout")]
 
@@ -32,7 +36,7 @@ OutFile = Annotated[Path | None, typer.Option("--out", help="A file for the resu
     )
 )
 def submit(
-    paths: Paths,
+    paths: Sendable,
     model: terminal.Model = None,
     conf: terminal.Conf = None,
     iou: terminal.Iou = None,

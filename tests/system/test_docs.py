@@ -56,8 +56,14 @@ def folder(tmp_path: Path) -> Path:
     shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path / "photos")
     for name in ("photo.jpg", "1.jpg", "2.jpg"):
         shutil.copy(scenes[0], tmp_path / name)
-    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    check_out(tmp_path)
     return tmp_path
+
+
+def check_out(folder: Path) -> None:
+    """What a checkout has, as far as the pages' commands use it."""
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    (folder / "examples").symlink_to(ROOT / "examples")
 
 
 def run(command: list[str], up: Running, folder: Path, text: str) -> str:
@@ -88,6 +94,14 @@ def test_every_command_of_a_page_works(up: Running, folder: Path, name: str) -> 
     assert "Traceback" not in told
     if name == "docs/quickstart.md":
         check_what_the_quickstart_leaves(folder)
+
+
+def test_the_readmes_commands_work_in_a_checkout(up: Running, tmp_path: Path) -> None:
+    """Who just cloned the project needs no picture of their own, and something is found in what the README names."""
+    check_out(tmp_path)
+    told = run(["bash", "-euo", "pipefail", "-s"], up, tmp_path, page("README.md").shell)
+    assert '"label":"' in told
+    assert list((tmp_path / "boxes").glob("*.png"))
 
 
 def check_what_the_quickstart_leaves(folder: Path) -> None:

@@ -108,6 +108,27 @@ def test_annotated_pictures_are_saved(service: CannedService, picture: Path, tmp
         assert drawn.size == (64, 48)
 
 
+def test_who_finds_nothing_learns_what_the_model_knows(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model that was asked is named with its classes, and not where something was found or data was asked for."""
+    known = [
+        {"name": "other", "labels": ["cat"], "default": False},
+        {"name": "demo", "labels": ["circle", "square"], "default": True},
+    ]
+    service.reply("GET", "/v1/models", {"models": known})
+    service.reply("POST", "/v1/detect", job(results=[{**found(), "detections": []}]))
+    assert main(["detect", str(picture), "--url", service.url]) == 0
+    assert "the model demo knows circle, square;" in capsys.readouterr().err
+    assert main(["detect", str(picture), "--model", "other", "--url", service.url]) == 0
+    assert "the model other knows cat;" in capsys.readouterr().err
+    assert main(["detect", str(picture), "--json", "--url", service.url]) == 0
+    assert "knows" not in capsys.readouterr().err
+    service.reply("POST", "/v1/detect", job(results=[found()]))
+    assert main(["detect", str(picture), "--url", service.url]) == 0
+    assert "knows" not in capsys.readouterr().err
+
+
 def test_refusal_is_status_1_with_the_services_words(
     service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
