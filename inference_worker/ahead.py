@@ -1,7 +1,8 @@
 """Decoding the batch that will probably be next while this one computes.
 
-It takes no lease: it looks at the head of the queues, and what it decoded is dropped if another batch is claimed. Where
-several workers share the queues it often guesses wrong; then it looks only now and then, whether that has changed.
+Where the next one is being claimed already, it is known. Else this takes no lease: it looks at the head of the queues,
+and what it decoded is dropped if another batch is claimed. Where several workers share the queues it often guesses
+wrong; then it looks only now and then, whether that has changed.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from redis.exceptions import RedisError
 from inference_worker.decoders import Decoding
 from tenfold.contract.errors import BadMessage
 from tenfold.contract.records import BatchRecord
+from tenfold.store.worker_store import Claim
 
 log = logging.getLogger(__name__)
 
+Coming = Callable[[], Claim | None]
+"""Waits for the batch that is being claimed; None where there was none."""
 Peek = Callable[[], BatchRecord | None]
 Blobs = Callable[[Iterable[tuple[str, int]]], Sequence[bytes | None]]
 Decode = Callable[[BatchRecord, Mapping[int, bytes | None]], Decoding]
@@ -52,12 +56,12 @@ class Ahead:
         self._hits = 1.0
         self._chances = 0
 
-    def look(self, lasts_s: float = 0.0) -> None:
-        """Begin to guess, now that a batch computes, for ``lasts_s`` or so."""
+    def look(self, lasts_s: float = 0.0, coming: Coming | None = None) -> None:
+        """Begin to guess, now that a batch computes, for ``lasts_s`` or so; or to wait for what is ``coming``."""
         self._chances += 1
-        if self._guess is None and (self._hits >= HITS_LEAST or self._chances % TRIAL_EVERY == 0):
+        if self._guess is None and (coming or self._hits >= HITS_LEAST or self._chances % TRIAL_EVERY == 0):
             self._claimed = Event()
-            self._guess = self._thread.submit(self._look, lasts_s, self._claimed)
+            self._guess = self._thread.submit(self._look, lasts_s, self._claimed, coming)
 
     @property
     def guesses(self) -> bool:
@@ -90,16 +94,21 @@ class Ahead:
         """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _look(self, lasts_s: float, claimed: Event) -> _Guess | None:
+    def _look(self, lasts_s: float, claimed: Event, coming: Coming | None) -> _Guess | None:
         try:
-            batch = self._head(lasts_s, claimed)
+            claim = coming() if coming is not None else None
+            batch = claim.batch if claim is not None else self._head(lasts_s, claimed)
             if batch is None:
                 return None
-            images = dict(enumerate(self._blobs(batch.items)))
+            images = self._images(claim) if claim is not None else dict(enumerate(self._blobs(batch.items)))
         except (RedisError, BadMessage) as error:
             log.debug("no look ahead: %s", error)
             return None
         return _Guess(batch.id, self._decode(batch, images))
+
+    def _images(self, claim: Claim) -> Mapping[int, bytes | None]:
+        images = claim.images or self._blobs(claim.batch.items[position] for position in claim.positions)
+        return dict(zip(claim.positions, images, strict=True))
 
     def _head(self, lasts_s: float, claimed: Event) -> BatchRecord | None:
         for pause_s in PAUSES_S:

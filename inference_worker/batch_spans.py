@@ -117,15 +117,15 @@ class _BatchTale(Tale):
     def __exit__(self, *_: object) -> None:
         if self.token is not None:
             contexts.detach(self.token)
-        ended_s = time.perf_counter()
-        self.later(lambda: self._tell(ended_s))
 
     def ran(self, outcome: Outcome) -> None:
         self.ran_s = time.perf_counter()
         self.outcome = outcome
 
-    def committed(self) -> None:
-        self.is_committed = True
+    def over(self, *, committed: bool) -> None:
+        ended_s = time.perf_counter()
+        self.is_committed = committed
+        self.later(lambda: self._tell(ended_s))
 
     def _tell(self, ended_s: float) -> None:
         if self.outcome is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inference_worker.ahead import Ahead, Blobs
+from inference_worker.ahead import Ahead, Blobs, Coming
 from inference_worker.cost import CostCurve
 from inference_worker.decoders import Decoded, Decoders, Decoding
 from inference_worker.outcome import Found, to_result
@@ -62,6 +62,7 @@ class _Run:
     info: BatchInfo
     began_s: float
     fetched_s: float
+    coming: Coming | None
     results: list[tuple[str, ItemResult]] = field(default_factory=list)
     pieces: list[tuple[int, float]] = field(default_factory=list)
     computed: list[tuple[int, float]] = field(default_factory=list)
@@ -74,6 +75,8 @@ class _Run:
 
 CLAIMED_IMAGE_BYTES = 256 * 1024
 """Images of so few bytes together come along with their batch's claim; copying more would keep Redis from others."""
+SHORT_MS = 20.0
+"""Below this, committing and claiming one after the other would cost a batch a good part of its time (rule 9)."""
 AHEAD_LEAST_MS = 3.0
 """Below this there is no time to look ahead: the guess would come no sooner than the claim."""
 
@@ -123,6 +126,10 @@ class BatchRunner:
         """Bytes of images that may come along with the next claim: none where they were probably fetched already."""
         return 0 if self._ahead is not None and self._ahead.guesses else CLAIMED_IMAGE_BYTES
 
+    def is_short(self, claim: Claim) -> bool:
+        """Whether ``claim`` will probably take no longer than :data:`SHORT_MS`."""
+        return self._curves[claim.batch.lane].cost_ms(len(claim.positions)) < SHORT_MS
+
     def swap(self, resident: Resident) -> None:
         """Hold ``resident`` in place of the one of its name, between two batches; its cost is learned anew."""
         self._residents.swap(resident)
@@ -132,11 +139,12 @@ class BatchRunner:
         if self._ahead is not None:
             self._ahead.forget()
 
-    def run(self, claim: Claim, advance: Advance, claimed_ms: float) -> Outcome | None:
+    def run(self, claim: Claim, advance: Advance, claimed_ms: float, coming: Coming | None = None) -> Outcome | None:
         """Run what ``claim`` holds, or None where the lease was lost on the way: nothing may be committed then.
 
         Args:
             claimed_ms: when it was claimed, on Redis' clock.
+            coming: gives the batch that is being claimed meanwhile, if any is.
 
         Raises:
             DeviceLost: the process is to end; the lease then runs out.
@@ -148,7 +156,7 @@ class BatchRunner:
         resident = self._residents.of(batch.model)
         info = BatchInfo(batch.id, len(claim.positions), batch.level, self._worker, resident.info.version)
         decoding = self._decoding(claim, resident)
-        run = _Run(claim, resident, claimed_ms, decoding, options, info, began_s, time.perf_counter())
+        run = _Run(claim, resident, claimed_ms, decoding, options, info, began_s, time.perf_counter(), coming)
         try:
             return self._in_pieces(run, advance)
         finally:
@@ -212,7 +220,7 @@ class BatchRunner:
         worth_it = resident.spares_cores or (resident.looks_ahead and run.claim.in_turn)
         cost_ms = self._curves[run.batch.lane].cost_ms(images)
         if self._ahead is not None and worth_it and cost_ms >= AHEAD_LEAST_MS:
-            self._ahead.look(cost_ms / 1000)
+            self._ahead.look(cost_ms / 1000, run.coming)
 
     def _note(self, run: _Run, position: int, decoded: Decoded, found: Found | None, inference_ms: float) -> None:
         job_id, index = run.batch.items[position]

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class Tale:
-    """One batch, from its claim to its end: a context in which the batch is run and committed."""
+    """One batch, from its claim to its end: a context in which it is run. Its commit may be known of only later."""
 
     def __enter__(self) -> Self:
         """The batch was claimed."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The batch is over for this worker."""
+        """It runs no longer."""
 
     def ran(self, outcome: Outcome) -> None:
         """It ran; its commit begins now."""
 
-    def committed(self) -> None:
-        """Its results are written. Without this, its lease was lost."""
+    def over(self, *, committed: bool) -> None:
+        """The batch is over for this worker: its results are written, or its lease was lost."""
 
 
 UNTOLD: Final = Tale()

@@ -1,8 +1,8 @@
 """The RQ worker: registered with RQ like any other, with a loop of its own that claims, runs and commits batches.
 
 RQ's own loop is not used: it loses a job when the worker dies between its pop and its registration, and needs some
-eighteen round trips a job. Here a batch needs three: claim (which registers it with RQ), images, commit. Nothing is
-ever forked.
+eighteen round trips a job. Here a batch needs one where others wait: its commit and the next one's claim, which
+registers that with RQ. Nothing is ever forked.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker, WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
+from inference_worker.ahead import Coming
 from inference_worker.beat import Held
 from inference_worker.job import BatchJob, JobRefused
-from inference_worker.outage import Outage
 from inference_worker.runner import BatchRunner, Outcome
 from inference_worker.stopping import StopFlag
-from inference_worker.telling import UNTRACED, Tale, Telling
-from tenfold.contract.errors import BadMessage
+from inference_worker.telling import UNTRACED, Telling
+from inference_worker.turns import Turns
 from tenfold.contract.records import ModelInfo, ServedModel, WorkerInfo
 from tenfold.logs import about
-from tenfold.store.connection import BLOCK_S, BytesRedis
-from tenfold.store.worker_store import RQ_WORKER_TTL_S, Claim, CommitRefused, WorkerStore
+from tenfold.store.connection import BytesRedis
+from tenfold.store.worker_store import RQ_WORKER_TTL_S, Claim, WorkerStore
 
 log = logging.getLogger("tenfold.worker")
 
@@ -66,11 +66,11 @@ class InferenceWorker(BaseWorker):
         self._store = store
         self._info = info
         self._models = models
-        self._batch_size = batch_size
         self._stop = stop
         self._telling = telling
+        self._turns = Turns(store, self.held, stop, batch_size, self._lost)
+        self._outage = self._turns.outage
         self._lease_s = store.lease_ms / 1000
-        self._outage = Outage(stop)
 
     def serve(self, runner: BatchRunner, between: Callable[[], None] = lambda: None) -> None:
         """Claim, run and commit batches until the stop flag is set; what is held then is committed or handed back.
@@ -81,7 +81,7 @@ class InferenceWorker(BaseWorker):
         claim: Claim | None = None
         while claim is not None or not self._stop:
             between()
-            claim = self._next(runner) if claim is None else self._run(claim, runner)
+            claim = self._turns.first(runner.image_bytes) if claim is None else self._run(claim, runner)
 
     def pulse(self, batches: Sequence[str]) -> None:
         """Tell Redis that this worker lives and holds ``batches``; announce it where Redis does not know it."""
@@ -115,67 +115,35 @@ class InferenceWorker(BaseWorker):
         # RQ would raise the socket timeout to what its own blocking reads need; ours block for a second.
         return connection
 
-    def _next(self, runner: BatchRunner) -> Claim | None:
-        """The next batch, or None after waiting for one in vain."""
-        try:
-            claim = self._store.claim(computing=self._batch_size, image_bytes=runner.image_bytes)
-            if claim is None:
-                self._store.wait(BLOCK_S)
-        except BadMessage as error:
-            log.error("a batch cannot be read and is left to its lease: %s", error)
-            return None
-        except RedisError as error:
-            self._outage.noticed(error)
-            return None
-        self._outage.over()
-        return claim
-
     def _run(self, claim: Claim, runner: BatchRunner) -> Claim | None:
-        """Run a batch; the next one, where its claim came along with this one's commit."""
+        """Run a batch; the next one, where it is in hand already or came along with this one's commit."""
         jobs = sorted({job_id for job_id, _ in claim.batch.items})
         with about(batch=claim.batch.id, jobs=jobs), self._telling.batch(claim) as tale:
-            return self._run_told(claim, runner, tale)
+            outcome = None
+            try:
+                coming = self._turns.begin(claim, short=runner.is_short(claim))
+                outcome = self._compute(claim, runner, coming)
+            finally:
+                if outcome is None:
+                    self.held.remove(claim.batch.id)
+                    tale.over(committed=False)
+            following = self._turns.following()
+            if outcome is None:
+                self._lost(claim.batch.id, following is None)
+                return following
+            tale.ran(outcome)
+            _tell(outcome)
+            return self._turns.end(outcome, tale, following, runner.image_bytes)
 
-    def _run_told(self, claim: Claim, runner: BatchRunner, tale: Tale) -> Claim | None:
-        batch_id = claim.batch.id
-        self.held.add(batch_id)
+    def _compute(self, claim: Claim, runner: BatchRunner, coming: Coming | None) -> Outcome | None:
         try:
             with self.held.computing():
-                outcome = runner.run(claim, lambda start, stop: self._advance(claim, start, stop), self.redis_now_ms())
-            if outcome is not None:
-                tale.ran(outcome)
-                return self._end(outcome, tale, runner.image_bytes)
+                return runner.run(
+                    claim, lambda start, stop: self._advance(claim, start, stop), self.redis_now_ms(), coming
+                )
         except RedisError as error:
-            log.error("batch %s is left to its lease: Redis refuses what it takes (%s)", batch_id, error)
-        finally:
-            self.held.remove(batch_id)
-        self._lost(batch_id)
-        return None
-
-    def _end(self, outcome: Outcome, tale: Tale, image_bytes: int) -> Claim | None:
-        """Commit; while Redis is away there is nothing better to do than to wait for it, and the fence then decides."""
-        _tell(outcome)
-        committed, claim = self._commit_and_claim(outcome, image_bytes)
-        if committed:
-            tale.committed()
-        else:
-            self._lost(outcome.event.batch_id, idle=claim is None)
-        return claim
-
-    def _commit_and_claim(self, outcome: Outcome, image_bytes: int) -> tuple[bool, Claim | None]:
-        ended = (outcome.event, outcome.results, outcome.took_s)
-        if self._stop:
-            return self._outage.retry(lambda: self._store.commit(*ended), self._lease_s), None
-        try:
-            return self._outage.retry(
-                lambda: self._store.commit_and_claim(*ended, computing=self._batch_size, image_bytes=image_bytes)
-            )
-        except BadMessage as error:
-            log.error("a batch cannot be read and is left to its lease: %s", error)
-            return True, None
-        except CommitRefused as refused:
-            log.warning("Redis refuses a commit (%s): trying on", refused.__cause__)
-            return self._outage.retry(lambda: self._store.commit(*ended), self._lease_s), refused.claim
+            log.error("batch %s is left to its lease: Redis refuses what it takes (%s)", claim.batch.id, error)
+            return None
 
     def _advance(self, claim: Claim, start: int, stop: int) -> str:
         try:
@@ -185,7 +153,7 @@ class InferenceWorker(BaseWorker):
             log.warning("Redis does not answer between two pieces (%s): going on", error)
             return "go"
 
-    def _lost(self, batch_id: str, *, idle: bool = True) -> None:
+    def _lost(self, batch_id: str, idle: bool) -> None:
         log.warning("batch %s: the lease was lost, so what was computed is dropped; others run it", batch_id)
         if not idle:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -83,16 +83,17 @@ class ModelWorker:
         if not self.alive:
             return
         if self._running is None:
-            batch = self._claim()
+            batch = self._claim(self.info.levels)
             if batch is not None:
                 self._running = batch
                 self._clock.after(self.device.claim_ms, lambda: self._start(batch))
         elif self._next is None and self.device.cost_ms(len(self._running.items)) < self.device.overlap_below_ms:
-            self._next = self._claim()
+            # Nothing less urgent: something urgent that comes meanwhile would have to wait for all of that.
+            self._next = self._claim([level for level in self.info.levels if level <= self._running.level])
             self._next_ready_ms = self._clock.now_ms + self.device.claim_ms
 
-    def _claim(self) -> TrueBatch | None:
-        batch = self._truth.claimable(self.info.lanes, self.info.levels)
+    def _claim(self, levels: Sequence[int]) -> TrueBatch | None:
+        batch = self._truth.claimable(self.info.lanes, levels)
         if batch is not None:
             self._truth.claim(batch, self.info.name, self._clock.now_ms)
             self._came_ms[batch.level] = self._clock.now_ms

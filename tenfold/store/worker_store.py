@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from tenfold.contract.codec import decode, encode, encode_event
 from tenfold.contract.events import BatchEnded, WorkerJoined, WorkerLeft
 from tenfold.contract.records import BatchRecord, ItemResult, ModelInfo, ReloadOutcome, ReloadRequest, WorkerInfo
 from tenfold.store.connection import BytesRedis
+from tenfold.store.flight import Flight
 from tenfold.store.keys import (
     RQ_FAILED_PREFIX,
     RQ_FINISHED_PREFIX,
@@ -38,6 +41,7 @@ class Claim:
         place: which of the worker's levels it came from, 0 the first.
         marked: a job of it has lost a worker already; the next loss must be its own, and no other batch's.
         in_turn: it waited when the batch before it ended, so others probably wait as well.
+        in_hand: it was claimed while another computed, and none of its images is marked as computing yet.
         images: the encoded images at ``positions`` where they came along, None for each that is gone.
     """
 
@@ -46,12 +50,17 @@ class Claim:
     place: int
     marked: bool = False
     in_turn: bool = False
+    in_hand: bool = False
     images: Sequence[bytes | None] | None = None
 
     @property
     def positions(self) -> list[int]:
         """Positions that are to run, in order."""
         return [position for position in range(len(self.batch.items)) if position not in self.dropped]
+
+
+Ended = tuple[BatchEnded, Sequence[tuple[str, ItemResult]], float]
+"""What :meth:`WorkerStore.commit` takes."""
 
 
 class CommitRefused(Exception):
@@ -123,8 +132,8 @@ class WorkerStore:
         """
         return _claim_of(call(self.client, *self._claiming(computing, image_bytes)))
 
-    def _claiming(self, computing: int, image_bytes: int) -> Verb:
-        names = [name for level in self.queues for name in level]
+    def _claiming(self, computing: int, image_bytes: int, places: int | None = None) -> Verb:
+        names = [name for level in self.queues[:places] for name in level]
         lanes = len(self.queues[0])
         keys = [*self._batch_keys, self.keys.doorbell_prefix, self.keys.blob_prefix, *map(rq_queue, names)]
         args: list[Argument] = [self._now, self.worker, self.lease_ms, lanes, iso_now(), computing, image_bytes, *names]
@@ -155,9 +164,12 @@ class WorkerStore:
     def advance(self, claim: Claim, start: int, stop: int) -> str:
         """Ask before positions ``start`` to ``stop`` (excluded) compute: ``go``, ``yield`` or ``lost``."""
         more_urgent = [rq_queue(name) for level in self.queues[: claim.place] for name in level]
-        keys = [self.keys.leases, self.keys.claims, self.keys.computing, *more_urgent]
-        reply: bytes = call(self.client, "advance", keys, [claim.batch.id, self.worker, f"{start}-{stop}"])
+        reply: bytes = call(self.client, *self._advancing(claim, start, stop, more_urgent))
         return reply.decode()
+
+    def _advancing(self, claim: Claim, start: int, stop: int, more_urgent: Sequence[str]) -> Verb:
+        keys = [self.keys.leases, self.keys.claims, self.keys.computing, *more_urgent]
+        return "advance", keys, [claim.batch.id, self.worker, f"{start}-{stop}"]
 
     def commit(self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float) -> bool:
         """Write the results, each once, and give the batch up.
@@ -190,6 +202,32 @@ class WorkerStore:
         if isinstance(committed, Exception):
             raise CommitRefused(claim) from committed
         return int(committed) >= 0, claim
+
+    def turn(
+        self,
+        ended: Ended | None,
+        begun: Claim | None,
+        *,
+        computing: int = 0,
+        places: int = 0,
+        image_bytes: int = 0,
+    ) -> Turn:
+        """Send what lies between two batches, and go on; Redis does it meanwhile, in this order.
+
+        Args:
+            ended: what :meth:`commit` takes, of the batch that ran before.
+            begun: the batch in hand that begins now; ``computing`` of its first positions count as computing.
+            places: from how many of the worker's levels, the most urgent ones, another batch is claimed as well.
+            image_bytes: as for :meth:`claim`.
+        """
+        verbs: list[Verb] = []
+        if ended is not None:
+            verbs.append(self._committing(*ended))
+        if begun is not None:
+            verbs.append(self._advancing(begun, 0, computing, more_urgent=()))
+        if places:
+            verbs.append(self._claiming(0, image_bytes, places))
+        return Turn(Flight(self.client, *verbs), commits=ended is not None, claims=places > 0)
 
     def _committing(self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float) -> Verb:
         keys = [
@@ -250,12 +288,43 @@ class WorkerStore:
         return "" if self.injected_now_ms is None else str(self.injected_now_ms)
 
 
-def _claim_of(reply: Any, *, in_turn: bool = False) -> Claim | None:
+class Turn:
+    """From one batch to the next, on its way to Redis. Any thread may ask for its answers, again and again."""
+
+    def __init__(self, flight: Flight, *, commits: bool, claims: bool) -> None:
+        self._flight = flight
+        self._commits = commits
+        self._claims = claims
+
+    def committed(self) -> bool:
+        """Whether the batch before was committed; False where its lease was lost, or where none was to be.
+
+        Raises:
+            RedisError: the server refused it, or did not answer: it may have gone through all the same.
+        """
+        answers = self._flight.land()
+        answer = answers[0] if self._commits else -1
+        if isinstance(answer, RedisError):
+            raise answer
+        return int(answer) >= 0
+
+    def claim(self) -> Claim | None:
+        """The batch that was claimed; None where none waited, none was to be claimed, or the server did not answer.
+
+        Raises:
+            BadMessage: as :meth:`WorkerStore.claim`.
+        """
+        answer = self._flight.land()[-1] if self._claims else None
+        # Nobody knows whether a claim without an answer was made. If it was, its lease runs out.
+        return None if isinstance(answer, RedisError) else _claim_of(answer, in_turn=True, in_hand=True)
+
+
+def _claim_of(reply: Any, *, in_turn: bool = False, in_hand: bool = False) -> Claim | None:
     if reply is None:
         return None
     _, record, dropped, place, marked, images = reply
     positions = frozenset(int(part) for part in dropped.split(b",") if part)
-    return Claim(decode(record, BatchRecord), positions, int(place), bool(marked), in_turn, images)
+    return Claim(decode(record, BatchRecord), positions, int(place), bool(marked), in_turn, in_hand, images)
 
 
 def iso_now() -> str:

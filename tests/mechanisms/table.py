@@ -14,6 +14,7 @@ CARETAKER = "tests/integration/store/test_caretaker.py"
 OPEN_JOBS = "tests/integration/store/test_open_jobs.py"
 VALUES = "tests/integration/store/test_values.py"
 BATCHES = "tests/integration/inference_worker/test_batches.py"
+IN_HAND = "tests/integration/inference_worker/test_in_hand.py"
 BEAT = "tests/unit/inference_worker/test_beat.py"
 KEYS = "tests/integration/gateway/test_keys.py"
 LIMITS = "tests/integration/gateway/test_limits.py"
@@ -134,6 +135,14 @@ TABLE: tuple[Mechanism, ...] = (
         "            if self._stopping():\n                reason = EndReason.STOPPED\n                break\n",
         "",
         f"{BATCHES}::test_told_to_stop",
+    ),
+    Mechanism(
+        NOTHING_LOST,
+        "a commit on its way that gets no answer is sent again",
+        "inference_worker/turns.py",
+        "committed = before is not None and self._commit(before)",
+        "committed = False",
+        f"{IN_HAND}::test_a_redis_that_refuses_for_a_while_gets_the_commit_afterwards",
     ),
     Mechanism(
         NOTHING_LOST,
@@ -280,6 +289,30 @@ TABLE: tuple[Mechanism, ...] = (
         "        if run.claim.marked:\n            return\n",
         "",
         f"{BATCHES}::test_no_look_ahead_beside_a_job_that_lost_a_worker",
+    ),
+    Mechanism(
+        POISON,
+        "a batch in hand does not count as computing",
+        "tenfold/store/worker_store.py",
+        "self._claiming(0, image_bytes, places)",
+        "self._claiming(10, image_bytes, places)",
+        f"{IN_HAND}::test_a_killed_worker_counts_only_against_what_it_computed",
+    ),
+    Mechanism(
+        POISON,
+        "a batch in hand counts as computing once it begins",
+        "inference_worker/turns.py",
+        "claim if claim.in_hand else None",
+        "None",
+        f"{IN_HAND}::test_a_killed_worker_counts_only_against_what_it_computed",
+    ),
+    Mechanism(
+        POISON,
+        "nothing in hand beside a marked image",
+        "inference_worker/turns.py",
+        " and not claim.marked",
+        "",
+        f"{IN_HAND}::test_where_it_would_do_harm_nothing_is_in_hand",
     ),
     Mechanism(
         ENDS,

@@ -32,8 +32,11 @@ end
 redis.call('HSET', KEYS[7] .. id, 'ended_at', ARGV[6])
 drop_batch(k, id, 'finished', now, 60)
 if redis.call('EXISTS', KEYS[11]) == 1 then
-  redis.call('HSET', KEYS[11], 'state', 'idle')
-  redis.call('HDEL', KEYS[11], 'current_job')
+  local current = redis.call('HGET', KEYS[11], 'current_job')
+  if not current or current == id then -- else the next one is in hand
+    redis.call('HSET', KEYS[11], 'state', 'idle')
+    redis.call('HDEL', KEYS[11], 'current_job')
+  end
   redis.call('HINCRBY', KEYS[11], 'successful_job_count', 1)
   redis.call('HINCRBYFLOAT', KEYS[11], 'total_working_time', ARGV[7])
 end

@@ -57,8 +57,7 @@ def run(telling: BatchSpans, held: Claim, came_to: Outcome | None, *, committed:
     with telling.batch(held) as tale:
         if came_to is not None:
             tale.ran(came_to)
-        if committed:
-            tale.committed()
+    tale.over(committed=committed)
     telling.stop()
 
 
@@ -136,8 +135,8 @@ def test_log_lines_of_a_batch_carry_its_ids(gathered: Gathered, telling: BatchSp
     during, after = logging.makeLogRecord({}), logging.makeLogRecord({})
     with telling.batch(claim()) as tale:
         WithTrace().filter(during)
-        tale.committed()
     WithTrace().filter(after)
+    tale.over(committed=True)
     telling.stop()
     assert vars(during)["span_id"] == f"{place_of(gathered.one('inference batch')).span_id:016x}"
     assert "span_id" not in vars(after)
