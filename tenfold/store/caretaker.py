@@ -15,7 +15,7 @@ SLICE = 500
 
 @dataclass(frozen=True, slots=True)
 class Caretaker:
-    """Drops what is over. Every method does a bounded amount and says how much it dropped.
+    """Drops what is over. Every method does a bounded amount and says how much it dropped; done twice it does no more.
 
     Attributes:
         keep_images_s: how long an image stays after its result; ``kept_bytes_max`` bounds them all, oldest first.
@@ -41,13 +41,8 @@ class Caretaker:
                 over -= _bytes_of([member])
                 if over <= 0:
                     break
-        if members:
-            pipe = self.client.pipeline()
-            pipe.zrem(self.keys.kept, *members)
-            pipe.unlink(*[self.keys.blob(*_image_of(member)) for member in members])
-            pipe.hincrby(self.keys.totals, "kept_bytes", -_bytes_of(members))
-            pipe.execute()
-        return len(members)
+        keys = [self.keys.kept, self.keys.totals, self.keys.blob_prefix]
+        return int(call(self.client, "drop_kept", keys, members)) if members else 0
 
     def drop_old_jobs(self, now_ms: float) -> int:
         """Take jobs whose keys have run out off the lists."""
@@ -55,16 +50,9 @@ class Caretaker:
         dropped = 0
         for key in (self.keys.finished, self.keys.emptied):
             members = self.client.zrangebyscore(key, "-inf", over_ms, start=0, num=SLICE)
-            if not members:
-                continue
-            pipe = self.client.pipeline()
-            pipe.zrem(key, *members)
-            for job_id, client, size in map(_finished_of, members):
-                pipe.zrem(self.keys.jobs, job_id)
-                pipe.zrem(self.keys.jobs_of(client), job_id)
-                pipe.hincrby(self.keys.totals, "result_bytes", -size)
-            pipe.execute()
-            dropped += len(members)
+            if members:
+                keys = [key, self.keys.totals, self.keys.jobs, self.keys.jobs_of_prefix]
+                dropped += int(call(self.client, "drop_old_jobs", keys, members))
         return dropped
 
     def drop_results(self) -> int:
@@ -75,23 +63,14 @@ class Caretaker:
         over = int(self.client.hget(self.keys.totals, "result_bytes") or 0) - self.result_bytes_max
         if over <= 0:
             return 0
-        dropped = 0
-        pipe = self.client.pipeline()
-        for member, score in self.client.zrange(self.keys.finished, 0, SLICE - 1, withscores=True):
-            job_id, client, size = _finished_of(member)
-            if size:
-                pipe.unlink(self.keys.results(job_id))
-                pipe.hset(self.keys.job(job_id), "results_gone", 1)
-                pipe.expire(self.keys.job(job_id), self.result_ttl_s)
-                pipe.hincrby(self.keys.totals, "result_bytes", -size)
-                dropped += 1
-            pipe.zrem(self.keys.finished, member)
-            pipe.zadd(self.keys.emptied, {f"{job_id} {client} 0": score})
-            over -= size
+        members = []
+        for member in self.client.zrange(self.keys.finished, 0, SLICE - 1):
+            members.append(member)
+            over -= _size_of(member)
             if over <= 0:
                 break
-        pipe.execute()
-        return dropped
+        keys = [self.keys.finished, self.keys.emptied, self.keys.totals, self.keys.job_prefix]
+        return int(call(self.client, "drop_results", keys, [self.result_ttl_s, *members])) if members else 0
 
     def abandon_uploads(self, now_ms: float) -> int:
         """Drop what uploads left that send nothing any more."""
@@ -119,15 +98,9 @@ class Caretaker:
             self.client.unlink(*[self.keys.blob(job_id, index) for index in indexes[start : start + SLICE]])
 
 
-def _image_of(member: bytes) -> tuple[str, int]:
-    job_id, index, _ = member.decode().split(":")
-    return job_id, int(index)
-
-
 def _bytes_of(members: Sequence[bytes]) -> int:
     return sum(int(member.rsplit(b":", 1)[1]) for member in members)
 
 
-def _finished_of(member: bytes) -> tuple[str, str, int]:
-    job_id, client, size = member.decode().split(" ")
-    return job_id, client, int(size)
+def _size_of(member: bytes) -> int:
+    return int(member.rsplit(b" ", 1)[1])

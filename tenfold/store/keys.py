@@ -135,8 +135,13 @@ class Keys:
     def jobs(self) -> str:
         return f"{self.prefix}jobs"
 
+    @property
+    def jobs_of_prefix(self) -> str:
+        """What the key of every client's jobs begins with; scripts that learn a client's id inside get this one."""
+        return f"{self.prefix}jobs:of:"
+
     def jobs_of(self, client: str) -> str:
-        return f"{self.prefix}jobs:of:{client}"
+        return f"{self.jobs_of_prefix}{client}"
 
     def idempotency(self, client: str, digest: str) -> str:
         """``digest`` stands for the route and the client's key: it is of fixed length, whatever was sent."""

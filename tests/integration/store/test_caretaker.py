@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from tenfold.contract.errors import Conflict, StoreUnavailable
 from tenfold.contract.states import JobState
@@ -36,6 +41,41 @@ def run_job(world: World, job_id: str, count: int) -> None:
 def now_ms(world: World) -> float:
     seconds, micros = world.client.time()
     return float(seconds * 1000 + micros / 1000)
+
+
+def on_a_bad_line(world: World) -> Any:
+    """A client that loses the reply to whatever it changes, and sends it again."""
+    seen: set[bytes] = set()
+
+    class BadLine(world.client.connection_pool.connection_class):  # type: ignore[name-defined, misc]
+        def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+            super().send_packed_command(command, check_health)
+            words = b"".join(command)
+            if (b"EVAL" in words or b"EXEC" in words) and words not in seen:
+                seen.add(words)
+                self.read_response()
+                self.disconnect()
+                raise RedisConnectionError("the reply was lost")
+
+    return Redis.from_url(world.url, connection_class=BadLine, retry=Retry(NoBackoff(), 2))
+
+
+def test_what_is_sent_twice_is_counted_once(world: World) -> None:
+    """After replies that were lost the counts of bytes are as if they had come: the bounds hold by them."""
+    for job_id in "abc":
+        run_job(world, job_id, 1)
+    a_result = int(world.client.hget(world.keys.totals, "result_bytes")) // 3
+    with on_a_bad_line(world) as client:
+        care = replace(caretaker(world, kept_bytes_max=6, result_bytes_max=2 * a_result), client=client)
+        care.drop_kept_images(now_ms(world))
+        care.drop_results()
+        assert world.client.hgetall(world.keys.totals) == {
+            b"kept_bytes": b"6",
+            b"result_bytes": str(2 * a_result).encode(),
+        }
+        care.drop_old_jobs(now_ms(world) + 101_000)
+    assert world.client.hget(world.keys.totals, "result_bytes") == b"0"
+    assert not world.client.exists(world.keys.jobs, world.keys.finished, world.keys.emptied)
 
 
 def test_kept_images_go_oldest_first_beyond_the_bound(world: World) -> None:
