@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 import msgspec
 
@@ -61,5 +62,5 @@ def restored_history(published: bytes | None) -> History:
 
 
 def quantile(ordered: Sequence[float], part: float) -> float | None:
-    """The value below which ``part`` (0..1) of ``ordered``, ascending, lies: the nearest rank; None of nothing."""
-    return round(ordered[min(len(ordered) - 1, int(part * len(ordered)))], 1) if ordered else None
+    """The least of ``ordered``, ascending, that ``part`` (0..1) of it do not exceed: nearest rank; None of nothing."""
+    return round(ordered[max(0, ceil(part * len(ordered)) - 1)], 1) if ordered else None

@@ -163,10 +163,12 @@ def test_history_is_sampled_bounded_and_survives_its_leader() -> None:
 
 
 def test_percentiles_are_by_nearest_rank() -> None:
-    """Of nothing there is none; of one it is that one."""
+    """Of nothing there is none; of one it is that one; of a hundred the 99th percentile is not the greatest."""
     assert quantile([], 0.5) is None
     assert quantile([7.0], 0.99) == 7.0
-    assert quantile([float(value) for value in range(100)], 0.99) == 99.0
+    assert quantile([1.0, 100.0], 0.5) == 1.0
+    assert quantile([float(value) for value in range(1, 101)], 0.99) == 99.0
+    assert quantile([float(value) for value in range(1, 102)], 0.99) == 100.0
 
 
 def _batches(status: Status, told: Told) -> Any:
