@@ -152,3 +152,5 @@ def _check_credits(state: State, pool: Pool) -> None:
         members = [worker for worker in pool.credits.workers.values() if worker.group is group]
         assert group.count == len(members), "workers miscounted"
         assert group.idle == sum(not worker.held for worker in members), "idle workers miscounted"
+        lowest = Counter(max(level for _, level in worker.held.values()) for worker in members if worker.held)
+        assert group.lowest == [lowest[level] for level in range(state.config.levels)], "least urgent work miscounted"

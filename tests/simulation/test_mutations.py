@@ -12,7 +12,7 @@ from scheduler.core.batch_events import BatchEvents
 from scheduler.core.batching import Batching
 from scheduler.core.config import CoreConfig
 from scheduler.core.cost import CostCurve
-from scheduler.core.credits import Credits
+from scheduler.core.credits import Credits, Group, Held
 from scheduler.core.events import BatchLost, JobExtended
 from scheduler.core.job_events import JobEvents
 from scheduler.core.jobs import Job
@@ -58,6 +58,13 @@ def _counting_lower(self: Credits, lane: str, level: int) -> bool:
 
 def _careless_of_workers(self: Credits, lane: str, level: int) -> bool:
     return _waiting(self, lane, level) < 2
+
+
+def _blind_to_levels(self: Group, held: Held, sign: int) -> None:
+    if held:
+        self.lowest[0] += sign
+    else:
+        self.idle += sign
 
 
 def _bottom_up(self: Batching, pool: Pool) -> bool:
@@ -122,6 +129,7 @@ FAULTS: dict[str, tuple[object, str, Callable[..., Any], str]] = {
     "lanes mix": (Batching, "_fill", _mixing, "one lane"),
     "one credit too many": (Credits, "free", _generous, "credits"),
     "lower levels count against credits": (Credits, "free", _counting_lower, "overtaking"),
+    "what workers run counts as urgent": (Group, "add", _blind_to_levels, "invariants"),
     "batches go without workers": (Credits, "free", _careless_of_workers, "no workers"),
     "partial batches are queued ahead": (Credits, "taken_at_once", lambda *_: "why not", "only full ahead"),
     "partial batches wait for ever": (Credits, "taken_at_once", lambda *_: "", "work conserving"),
