@@ -11,12 +11,13 @@ import sys
 import time
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
 
 from benchmarks.pictures import pictures
-from benchmarks.wire import Connections, connect, form_of, request_of
+from benchmarks.wire import Connection, Connections, connect, form_of, request_of
 
 GIVE_UP_S = 60.0
 POLL_S = 0.1
@@ -148,15 +149,11 @@ class Sender:
         kind, body = form_of("files", images)
         target = order.target
         connection = await connect(target.host, target.port, source="127.0.0.2")
-        reply = await connection.request(*request_of("POST", target.jobs, {"Content-Type": kind}, body))
-        job = msgspec.json.decode(reply.body)
-        while reply.status in {200, 202} and job["finished_at"] is None:
+        job = await _job_of(connection, *request_of("POST", target.jobs, {"Content-Type": kind}, body))
+        while job["finished_at"] is None:
             await asyncio.sleep(POLL_S)
-            reply = await connection.request(*request_of("GET", f"{target.jobs}/{job['id']}", {}))
-            job = msgspec.json.decode(reply.body)
+            job = await _job_of(connection, *request_of("GET", f"{target.jobs}/{job['id']}", {}))
         connection.close()
-        if reply.status not in {200, 202}:
-            raise RuntimeError(f"a job was answered with {reply.status}: {reply.body[:300]!r}")
         self.bulks.append(Bulk(at, self._now(), job["images"]["failed"]))
 
     async def _send(self, at: float) -> bool:
@@ -180,6 +177,15 @@ class Sender:
 
     def _now(self) -> float:
         return time.perf_counter() - self._began
+
+
+async def _job_of(connection: Connection, head: bytes, body: bytes) -> dict[str, Any]:
+    """The job that a request is answered with. Raises RuntimeError for every other answer, and for none."""
+    reply = await connection.request(head, body)
+    if reply.status not in {200, 202}:
+        raise RuntimeError(f"a job was answered with {reply.status}: {reply.body[:300]!r}")
+    job: dict[str, Any] = msgspec.json.decode(reply.body)
+    return job
 
 
 def main() -> None:
