@@ -31,6 +31,7 @@ SIZES = (1_000, 10_000, 100_000)
 REPEATS = 200
 SLOW_REPEATS = 5
 ASKED = 10
+WAIT_S = 300.0
 KEYS = Keys()
 PATTERN = KEYS.value_prefix + "*"
 
@@ -107,18 +108,17 @@ async def _generate(url: str, count: int) -> None:
 
 
 def rate(url: str, count: int = 10_000) -> dict[str, float]:
-    """Values a second, from due to stored, by one scheduler and one values worker."""
-    env = {**os.environ, "TENFOLD_REDIS_URL": url, "TENFOLD_LOG_LEVEL": "error"}
+    """Values a second, from due to stored, by one scheduler and one values worker. Raises TimeoutError."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("TENFOLD_")}
+    env = {**others, "TENFOLD_REDIS_URL": url, "TENFOLD_LOG_LEVEL": "error"}
     processes = [
         subprocess.Popen([sys.executable, "-m", "tenfold", name], env=env) for name in ("scheduler", "values-worker")
     ]
     try:
         with connect(url) as client:
-            while not (client.exists(KEYS.leader) and client.exists(KEYS.values_workers)):
-                time.sleep(0.05)
+            _until(lambda: client.exists(KEYS.leader) and client.exists(KEYS.values_workers), "the services are up")
             asyncio.run(_generate(url, count))
-            while not client.hget(KEYS.run("bench"), "finished_ms"):
-                time.sleep(0.01)
+            _until(lambda: client.hget(KEYS.run("bench"), "finished_ms"), "all values are stored")
             began, ended = map(float, client.hmget(KEYS.run("bench"), "started_ms", "finished_ms"))
     finally:
         for process in processes:
@@ -126,6 +126,15 @@ def rate(url: str, count: int = 10_000) -> dict[str, float]:
         for process in processes:
             process.wait()
     return {"values": count, "values_per_s": count / (ended - began) * 1000}
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    """Wait for ``condition``. Raises TimeoutError where it does not come about within :data:`WAIT_S`."""
+    give_up_at = time.monotonic() + WAIT_S
+    while not condition():
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"it did not come about within {WAIT_S:g} s that {what}")
+        time.sleep(0.01)
 
 
 def main() -> None:
