@@ -19,6 +19,7 @@ from models.letterbox import Letterbox
 SIZES_MAX = 6
 """Input sizes of one model: each is a lane with queues of its own, and is warmed when a worker starts."""
 SIZE_MAX = 4096
+"""Pixels a side of an input."""
 
 
 @dataclass(frozen=True)

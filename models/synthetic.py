@@ -12,11 +12,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from models.detector import Detections, DetectOptions, ModelSpec, Prepared
+from models.detector import SIZE_MAX, Detections, DetectOptions, ModelSpec, Prepared
 from models.letterbox import Letterbox
 
 COST_MS_MAX = 600_000.0
-SIZE_MAX = 4096
 STRIDE = 32
 LABEL = "synthetic"
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from models.checkpoints.archive import Archive
-from models.detector import Detector, ModelSpec
+from models.detector import SIZE_MAX, Detector, ModelSpec
 from models.families.letterbox import fit
 from models.predictor import Candidates, Predictor
 from models.weights.container import LABELS_MAX, sha256_of
@@ -26,7 +26,6 @@ from models.yolo.serving import YoloDetector
 
 PREFIX = "torchscript:"
 CONFIG_BYTES_MAX = 1024 * 1024
-SIZE_MAX = 4096
 SCRIPT_FAULTS = (RuntimeError, torch.jit.Error)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from models.checkpoints.serving import SUFFIX, write_import
 from models.inspection import inspect
-from models.weights.container import sha256_of
 from models.weights.errors import WeightsError
 
 LABELS_SHOWN = 12
@@ -37,7 +36,7 @@ def _import(arguments: argparse.Namespace) -> dict[str, Any]:
     if out.exists() and not arguments.force:
         raise WeightsError(f"{out}: is there already; --force overwrites it")
     write_import(source, out, arguments.sizes or ())
-    return {"written": str(out), **inspect(out), "serve_with": f"tenfold up --model {out}", "sha256": sha256_of(out)}
+    return {"written": str(out), **inspect(out), "serve_with": f"tenfold up --model {out}"}
 
 
 def _lines(report: dict[str, Any]) -> list[str]:

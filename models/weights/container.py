@@ -25,7 +25,8 @@ from models.weights.errors import WeightsError
 FORMAT = "tenfold"
 HEADER_BYTES_MAX = 4 * 1024 * 1024
 LABELS_MAX = 10_000
-SIZES_MAX = 64
+HEADER_SIZES_MAX = 64
+"""Input sizes that a header may list; how many a model may serve is less (``models.detector.SIZES_MAX``)."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class WeightsMetadata:
         try:
             labels, sizes = json.loads(header["labels"]), json.loads(header["sizes"])
             _check_list("labels", labels, str, LABELS_MAX)
-            _check_list("sizes", sizes, int, SIZES_MAX)
+            _check_list("sizes", sizes, int, HEADER_SIZES_MAX)
             stride = int(header["stride"])
             return cls(
                 header["architecture"], header["config"], tuple(labels), tuple(sizes), stride, header["description"]
