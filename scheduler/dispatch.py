@@ -14,7 +14,7 @@ from tenfold.store.scheduler_store import Placed, SchedulerStore, Traces
 from tenfold.store.scripts import Argument
 
 BATCH_FUNCTION = "inference_worker.batch.run"
-"""What RQ's tools show as the job's function. The worker looks it up in a table of its own and never imports it."""
+"""What RQ's tools show as the job's function. No worker looks at it: a batch is claimed by its id."""
 
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 3600

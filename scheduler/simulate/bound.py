@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from scheduler.core import Core
+from scheduler.core.batching import ALONE
 from scheduler.core.decisions import Decision, DispatchBatch, ExpireJob, PromoteBatch, Trace, TraceKind
 from scheduler.core.events import BatchClaimed, BatchLost, CoreEvent, JobEnded, JobRestored, JobSubmitted
 from scheduler.simulate.model_worker import Device
@@ -89,7 +90,7 @@ class StarvationBound:
         for decision in decisions:
             if isinstance(decision, DispatchBatch):
                 self._items[decision.batch_id] = list(decision.items)
-                extra += decision.level == 0 and decision.reason.startswith("an image runs alone")
+                extra += decision.level == 0 and decision.reason == ALONE
             elif isinstance(decision, PromoteBatch):
                 extra += 1
             elif isinstance(decision, Trace) and decision.kind is TraceKind.AGED:

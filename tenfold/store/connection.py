@@ -33,7 +33,8 @@ _RETRIED = [RedisConnectionError, RedisTimeoutError]
 def connect(url: str) -> BytesRedis:
     """A client for the scheduler and the workers: bytes in, bytes out, one lost connection hidden.
 
-    All verbs may be sent twice: a doubled one changes nothing.
+    All verbs may be sent twice: a doubled one changes nothing. But for a claim, which takes another batch: the first is
+    left to its lease then.
     """
     return Redis.from_url(url, **_options(Retry(ExponentialBackoff(cap=0.5, base=0.05), 2), SOCKET_TIMEOUT_S))
 

@@ -62,7 +62,7 @@ class SystemReader(AsyncKeyspace):
         return int(await self.client.zcard(self.keys.open_jobs))
 
     async def claims(self) -> dict[str, str]:
-        """Batch id → worker of every batch that runs."""
+        """Batch id → worker of every batch that is held: the one that computes, and the one in hand."""
         return {
             batch.decode(): worker.decode() for batch, worker in (await self.client.hgetall(self.keys.claims)).items()
         }
