@@ -97,6 +97,9 @@ class Ahead:
     def _look(self, lasts_s: float, claimed: Event, coming: Coming | None) -> _Guess | None:
         try:
             claim = coming() if coming is not None else None
+            if claim is not None and claim.marked:
+                # Should it end the process while it is decoded, that would count against another batch.
+                return None
             batch = claim.batch if claim is not None else self._head(lasts_s, claimed)
             if batch is None:
                 return None

@@ -122,8 +122,7 @@ class _BatchTale(Tale):
         self.ran_s = time.perf_counter()
         self.outcome = outcome
 
-    def over(self, *, committed: bool) -> None:
-        ended_s = time.perf_counter()
+    def over(self, ended_s: float, *, committed: bool) -> None:
         self.is_committed = committed
         self.later(lambda: self._tell(ended_s))
 

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 from inference_worker.ahead import Ahead, Blobs, Coming
@@ -16,6 +17,7 @@ from inference_worker.pieces import PiecePolicy, cut
 from inference_worker.resident import Resident
 from inference_worker.residents import Residents
 from models.detector import DetectOptions
+from tenfold.contract.errors import BadMessage
 from tenfold.contract.events import BatchEnded, EndReason
 from tenfold.contract.records import BatchInfo, BatchRecord, ItemResult, Timing
 from tenfold.contract.records import DetectOptions as AskedOptions
@@ -72,11 +74,20 @@ class _Run:
     def batch(self) -> BatchRecord:
         return self.claim.batch
 
+    def has_more_urgent_in_hand(self) -> bool:
+        """What is in hand waits in no list any more, so nobody else would say so."""
+        try:
+            following = self.coming() if self.coming is not None else None
+        except BadMessage:
+            return False
+        return following is not None and following.place < self.claim.place
+
 
 CLAIMED_IMAGE_BYTES = 256 * 1024
 """Images of so few bytes together come along with their batch's claim; copying more would keep Redis from others."""
 SHORT_MS = 20.0
 """Below this, committing and claiming one after the other would cost a batch a good part of its time (rule 9)."""
+_SMOOTHING = 0.2
 AHEAD_LEAST_MS = 3.0
 """Below this there is no time to look ahead: the guess would come no sooner than the claim."""
 
@@ -108,6 +119,7 @@ class BatchRunner:
         self._stopping = stopping
         self._ahead = ahead
         self._curves: defaultdict[str, CostCurve] = defaultdict(CostCurve)
+        self._took_ms: dict[str, float] = {}
         self._policy = PiecePolicy()
         for resident in residents:
             resident.tell_idle_cores(decoders.idle)
@@ -127,8 +139,12 @@ class BatchRunner:
         return 0 if self._ahead is not None and self._ahead.guesses else CLAIMED_IMAGE_BYTES
 
     def is_short(self, claim: Claim) -> bool:
-        """Whether ``claim`` will probably take no longer than :data:`SHORT_MS`."""
-        return self._curves[claim.batch.lane].cost_ms(len(claim.positions)) < SHORT_MS
+        """Whether ``claim`` will take less than :data:`SHORT_MS`, by its number of images and the last batches.
+
+        The model's cost alone does not say it: large images take longer to fetch and to decode.
+        """
+        lane = claim.batch.lane
+        return max(self._took_ms.get(lane, inf), self._curves[lane].cost_ms(len(claim.positions))) < SHORT_MS
 
     def swap(self, resident: Resident) -> None:
         """Hold ``resident`` in place of the one of its name, between two batches; its cost is learned anew."""
@@ -136,6 +152,7 @@ class BatchRunner:
         resident.tell_idle_cores(self._decoders.idle)
         for lane in resident.lanes:
             self._curves.pop(lane, None)
+            self._took_ms.pop(lane, None)
         if self._ahead is not None:
             self._ahead.forget()
 
@@ -185,7 +202,7 @@ class BatchRunner:
             if self._stopping():
                 reason = EndReason.STOPPED
                 break
-            if number and answer == "yield":
+            if number and (answer == "yield" or run.has_more_urgent_in_hand()):
                 reason = EndReason.PREEMPTED
                 break
             self._compute(run, piece)
@@ -246,6 +263,9 @@ class BatchRunner:
         pieces = [(images, round(took_ms, 3)) for images, took_ms in run.pieces]
         event = BatchEnded(run.batch.id, self._worker, reason, left, pieces)
         took_s = time.perf_counter() - run.began_s
+        if reason is EndReason.FINISHED:
+            before_ms = self._took_ms.get(run.batch.lane, took_s * 1000)
+            self._took_ms[run.batch.lane] = before_ms + _SMOOTHING * (took_s * 1000 - before_ms)
         return Outcome(event, run.results, took_s, run.began_s, run.fetched_s, run.steps)
 
 

@@ -21,10 +21,14 @@ class Tale:
         """It runs no longer."""
 
     def ran(self, outcome: Outcome) -> None:
-        """It ran; its commit begins now."""
+        """It ran."""
 
-    def over(self, *, committed: bool) -> None:
-        """The batch is over for this worker: its results are written, or its lease was lost."""
+    def over(self, ended_s: float, *, committed: bool) -> None:
+        """The batch is over for this worker: its results are written, or its lease was lost.
+
+        Args:
+            ended_s: when it was, by ``time.perf_counter``; when the results were sent, where another ran meanwhile.
+        """
 
 
 UNTOLD: Final = Tale()

@@ -7,7 +7,9 @@ next one in hand before it needs it, and commit, claim and compute go on at once
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -19,22 +21,33 @@ from inference_worker.runner import CLAIMED_IMAGE_BYTES, Outcome
 from inference_worker.stopping import StopFlag
 from inference_worker.telling import Tale
 from tenfold.contract.errors import BadMessage
+from tenfold.contract.events import BatchEnded, EndReason
+from tenfold.logs import about
 from tenfold.store.connection import BLOCK_S
 from tenfold.store.worker_store import Claim, CommitRefused, Ended, Turn, WorkerStore
 
 log = logging.getLogger("tenfold.worker")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ran:
     """A batch that ran and is not known to be committed."""
 
     outcome: Outcome
     tale: Tale
+    ended_s: float = 0.0
+
+    def sent(self) -> None:
+        """Its commit is on its way: what is between then and its answer belongs to the next batch."""
+        self.ended_s = time.perf_counter()
 
     @property
     def batch_id(self) -> str:
         return self.outcome.event.batch_id
+
+    @property
+    def jobs(self) -> list[str]:
+        return sorted({job_id for job_id, _ in self.outcome.results})
 
     @property
     def ended(self) -> Ended:
@@ -64,13 +77,15 @@ class Turns:
         self._lease_s = store.lease_ms / 1000
         self._before: _Ran | None = None
         self._turn: Turn | None = None
+        # Whether nothing waited at the last look.
+        self._empty = False
 
     def first(self, image_bytes: int) -> Claim | None:
-        """A batch while none is in hand, or None after waiting for one in vain."""
+        """A batch while none is in hand, or None where none waits; after that it waits a second for one."""
+        empty, self._empty = self._empty, False
+        asked = {"computing": self._batch_size, "image_bytes": image_bytes}
         try:
-            claim = self._store.claim(computing=self._batch_size, image_bytes=image_bytes)
-            if claim is None:
-                self._store.wait(BLOCK_S)
+            claim = self._store.claim_once_rung(BLOCK_S, **asked) if empty else self._store.claim(**asked)
         except BadMessage as error:
             _unreadable(error)
             return None
@@ -78,6 +93,7 @@ class Turns:
             self.outage.noticed(error)
             return None
         self.outage.over()
+        self._empty = claim is None
         return self._hold(claim)
 
     def begin(self, claim: Claim, *, short: bool) -> Coming | None:
@@ -100,13 +116,15 @@ class Turns:
             places=claim.place + 1 if claims else 0,
             image_bytes=CLAIMED_IMAGE_BYTES,
         )
-        if before is not None:
-            self._held.remove(before.batch_id)
         self._turn = turn
-        if claims:
+        if before is not None:
+            before.sent()
+            self._held.remove(before.batch_id)
+        if claims and turn.sent:
             return turn.claim
         self._settle()
-        return None
+        # Where it could not be sent, it has waited for Redis, and only what begins is still to be told.
+        return None if turn.sent else self.begin(claim, short=short)
 
     def following(self) -> Claim | None:
         """The batch that came in hand while this one computed. Whether the one before was committed is known then."""
@@ -126,10 +144,23 @@ class Turns:
             self._before = ran
             return following
         committed, claim = self._commit_and_claim(ran, image_bytes)
+        self._empty = claim is None
         self._held.remove(ran.batch_id)
         self._hold(claim)
         self._tell(ran, committed, idle=claim is None)
         return claim
+
+    def abandon(self) -> None:
+        """This batch failed in a way that ends the process: settle the one before, hand back the one in hand."""
+        claim = self.following()
+        if claim is None:
+            return
+        event = BatchEnded(claim.batch.id, self._store.worker, EndReason.STOPPED, claim.positions)
+        try:
+            self._store.commit(event, [], 0.0)
+        except RedisError as error:
+            log.warning("batch %s is left to its lease: Redis does not take it back (%s)", claim.batch.id, error)
+        self._held.remove(claim.batch.id)
 
     def _settle(self) -> None:
         """Wait for the answers that are still to come; see that the batch before is committed, or that it cannot be."""
@@ -137,13 +168,14 @@ class Turns:
         self._before = self._turn = None
         if turn is None:
             return
-        try:
-            committed = turn.committed()
-        except RedisError as error:
-            log.warning("no answer to the commit of the batch before (%s): trying on", error)
-            committed = before is not None and self._commit(before)
-        if before is not None:
-            self._tell(before, committed, idle=False)
+        with about(batch=before.batch_id, jobs=before.jobs) if before is not None else nullcontext():
+            try:
+                committed = turn.committed()
+            except RedisError as error:
+                log.warning("no answer to the commit of a batch (%s): trying on", error)
+                committed = before is not None and self._commit(before)
+            if before is not None:
+                self._tell(before, committed, idle=False)
 
     def _commit_and_claim(self, ran: _Ran, image_bytes: int) -> tuple[bool, Claim | None]:
         if self._stop:
@@ -157,7 +189,11 @@ class Turns:
             return True, None
         except CommitRefused as refused:
             log.warning("Redis refuses a commit (%s): trying on", refused.__cause__)
+            self._hold(refused.claim)
             return self._commit(ran), refused.claim
+        except RedisError as error:
+            log.warning("Redis refuses a commit (%s): trying on", error)
+            return self._commit(ran), None
 
     def _commit(self, ran: _Ran) -> bool:
         """While Redis is away there is nothing better to do than to wait for it, and the fence then decides."""
@@ -177,7 +213,7 @@ class Turns:
         return claim
 
     def _tell(self, ran: _Ran, committed: bool, *, idle: bool) -> None:
-        ran.tale.over(committed=committed)
+        ran.tale.over(ran.ended_s or time.perf_counter(), committed=committed)
         if not committed:
             self._lost(ran.batch_id, idle)
 

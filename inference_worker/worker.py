@@ -123,10 +123,13 @@ class InferenceWorker(BaseWorker):
             try:
                 coming = self._turns.begin(claim, short=runner.is_short(claim))
                 outcome = self._compute(claim, runner, coming)
+            except Exception:
+                self._turns.abandon()
+                raise
             finally:
                 if outcome is None:
                     self.held.remove(claim.batch.id)
-                    tale.over(committed=False)
+                    tale.over(time.perf_counter(), committed=False)
             following = self._turns.following()
             if outcome is None:
                 self._lost(claim.batch.id, following is None)

@@ -143,6 +143,8 @@ class ModelWorker:
     def _more_urgent(self, batch: TrueBatch) -> bool:
         if not self.device.preemptive or batch.level == 0:
             return False
+        if self._next is not None and self._next.level < batch.level:
+            return True
         waiting = self._truth.claimable(self.info.lanes, self.info.levels)
         return waiting is not None and waiting.level < batch.level
 

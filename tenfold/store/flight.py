@@ -16,7 +16,10 @@ from tenfold.store.scripts import Verb, call, script
 class Flight:
     """Verbs on their way, sent in their order with its making. Their answers may be read from any thread.
 
-    Whatever goes wrong, in sending too, is an answer: nothing but :meth:`land` tells of it, and nothing is sent twice.
+    Whatever goes wrong, in sending too, is an answer, and nothing is sent twice.
+
+    Attributes:
+        sent: False where they could not be sent.
     """
 
     def __init__(self, client: BytesRedis, *verbs: Verb) -> None:
@@ -30,6 +33,7 @@ class Flight:
             self._send()
         except RedisError as error:
             self._answers = [error] * len(verbs)
+        self.sent = self._answers is None
 
     def land(self) -> list[Any]:
         """The answer to each verb, or the RedisError that it ended with; waits for what is not there yet."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from tenfold.contract.codec import decode, encode, encode_event
 from tenfold.contract.events import BatchEnded, WorkerJoined, WorkerLeft
@@ -23,7 +23,7 @@ from tenfold.store.keys import (
     Keys,
     rq_queue,
 )
-from tenfold.store.scripts import Argument, Verb, call, call_in_turn
+from tenfold.store.scripts import Argument, Verb, call, call_in_turn, script
 
 RQ_WORKER_TTL_S = 60
 """How long RQ's tools show a worker that beats no more."""
@@ -261,10 +261,21 @@ class WorkerStore:
         args: list[Argument] = [self._now, self.worker, self.lease_ms, iso_now(), RQ_WORKER_TTL_S, encode(info), *held]
         return int(call(self.client, "beat", keys, args)) == len(held)
 
-    def wait(self, timeout_s: float) -> bool:
-        """Sleep until a batch for one of its queues was dispatched, or the time is over."""
+    def claim_once_rung(self, timeout_s: float, *, computing: int = 0, image_bytes: int = 0) -> Claim | None:
+        """:meth:`claim`, once a batch for one of its queues was dispatched, or the time is over. One round trip."""
         bells = [self.keys.doorbell(name) for level in self.queues for name in level]
-        return self.client.blpop(bells, timeout=timeout_s) is not None
+        name, keys, args = self._claiming(computing, image_bytes)
+        # Behind a command that blocks, the server lets the next one wait as well.
+        pipe = self.client.pipeline(transaction=False)
+        pipe.blpop(bells, timeout=timeout_s)
+        pipe.evalsha(script(name).sha, len(keys), *keys, *args)
+        rung, claimed = pipe.execute(raise_on_error=False)
+        if isinstance(claimed, NoScriptError):
+            return self.claim(computing=computing, image_bytes=image_bytes)
+        for reply in (rung, claimed):
+            if isinstance(reply, RedisError):
+                raise reply
+        return _claim_of(claimed)
 
     @property
     def _batch_keys(self) -> list[str]:
@@ -295,6 +306,11 @@ class Turn:
         self._flight = flight
         self._commits = commits
         self._claims = claims
+
+    @property
+    def sent(self) -> bool:
+        """Whether it is on its way; where it could not be sent, all its answers say why."""
+        return self._flight.sent
 
     def committed(self) -> bool:
         """Whether the batch before was committed; False where its lease was lost, or where none was to be.

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from torch import Tensor
 
 from inference_worker.ahead import Ahead
@@ -280,14 +281,20 @@ def test_redis_forgot_the_scripts(desk: Desk, hire: Hire) -> None:
     assert desk.state("a") == "succeeded"
 
 
-def test_redis_refuses_a_commit_for_a_while(desk: Desk, hire: Hire) -> None:
-    """A Redis that takes no writes for a moment gets the results afterwards; nothing is lost and nothing is doubled."""
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_redis_refuses_a_commit_for_a_while(desk: Desk, hire: Hire, forgetful: bool) -> None:
+    """A Redis that takes no writes for a moment gets the results afterwards; nothing is lost and nothing is doubled.
+
+    So does one that has forgotten the scripts as well.
+    """
     worker = hire(lease_ms=20_000)
     desk.submit("a", [picture()] * 2)
     desk.dispatch_job("a")
 
     def fill(_run: int) -> None:
         desk.client.config_set("maxmemory", "1mb")
+        if forgetful:
+            desk.client.script_flush()
         threading.Timer(0.5, lambda: desk.client.config_set("maxmemory", "0")).start()
 
     worker.toy.before = fill

@@ -5,16 +5,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from torch import Tensor
 
 from inference_worker.ahead import Ahead
 from inference_worker.cost import RECENT_PIECES
 from inference_worker.decoders import Decoding
+from inference_worker.detecting import DeviceLost
 from inference_worker.runner import SHORT_MS
+from models.detector import Prepared
 from tenfold.contract.events import BatchEnded, BatchLost, EndReason
 from tenfold.contract.records import BatchRecord
 from tests.integration.inference_worker.colleague import Colleague
 from tests.integration.inference_worker.dispatching import Desk
-from tests.unit.inference_worker.toy import picture
+from tests.unit.inference_worker.toy import Toy, picture
 
 Hire = Callable[..., Colleague]
 
@@ -126,6 +129,54 @@ def test_a_killed_worker_counts_only_against_what_it_computed(desk: Desk, hire: 
     assert sorted(desk.results("a")) == [0, 1, 2, 3]
 
 
+def test_a_device_that_is_lost_costs_nobody_else_a_lease(desk: Desk, hire: Hire, batches: list[str]) -> None:
+    """What computed is left to its lease; the batch before is committed, and the one in hand handed back at once."""
+    worker = hire()
+
+    def lose() -> None:
+        raise RuntimeError("CUDA error: it is gone")
+
+    worker.toy.before = at_run(3, lose)
+    with pytest.raises(DeviceLost):
+        worker.work()
+    assert [(event.batch_id, event.reason, event.left) for event in ended(desk)] == [
+        (batches[0], EndReason.FINISHED, []),
+        (batches[1], EndReason.FINISHED, []),
+        (batches[3], EndReason.STOPPED, [0, 1]),
+    ]
+    assert [batch.decode() for batch in desk.client.hkeys(desk.keys.claims)] == [batches[2]]
+
+
+def test_something_more_urgent_in_hand_makes_a_batch_give_way(desk: Desk, hire: Hire) -> None:
+    """It waits in no list any more, and is served after the piece that runs all the same."""
+    worker = hire()
+    for images in (1, 10) * RECENT_PIECES:
+        worker.runner.curve(desk.lane).record(images, images * 1.0)
+    desk.submit("bulk", [picture()] * 20)
+    desk.submit("single", [picture()])
+    bulk = desk.dispatch_job("bulk", level=2)
+    urgent: list[str] = []
+
+    def between() -> None:
+        if len(ended(desk)) == 1 and not urgent:
+            urgent.append(desk.dispatch(("single", 0)))
+
+    worker.work(between)
+    assert [(event.batch_id, event.reason, len(event.left)) for event in ended(desk)] == [
+        (bulk[0], EndReason.FINISHED, 0),
+        (bulk[1], EndReason.PREEMPTED, 9),
+        (urgent[0], EndReason.FINISHED, 0),
+    ]
+
+
+class SlowToDecode(Toy):
+    """Its model is quick, its images are not."""
+
+    def prepare(self, image: Tensor, size: int) -> Prepared:
+        threading.Event().wait(2 * SHORT_MS / 1000)
+        return super().prepare(image, size)
+
+
 def test_nothing_less_urgent_is_claimed_early(desk: Desk, hire: Hire) -> None:
     """Behind a batch of level 0 waits one of level 2: something of level 0 that comes meanwhile overtakes it."""
     worker = hire()
@@ -138,18 +189,19 @@ def test_nothing_less_urgent_is_claimed_early(desk: Desk, hire: Hire) -> None:
     assert [event.batch_id for event in ended(desk)] == [*first, *late, low]
 
 
-@pytest.mark.parametrize("why", ["long", "marked"])
+@pytest.mark.parametrize("why", ["long", "slow to decode", "unknown", "marked"])
 def test_where_it_would_do_harm_nothing_is_in_hand(desk: Desk, hire: Hire, batches: list[str], why: str) -> None:
     """Beside a long batch something urgent may still come; an image that may kill its worker makes nobody else wait."""
-    worker = hire()
+    worker = hire(toy=SlowToDecode() if why == "slow to decode" else Toy())
     if why == "long":
         for images in (1, 2) * RECENT_PIECES:
             worker.runner.curve(desk.lane).record(images, images * SHORT_MS)
-    else:
+    elif why == "marked":
         desk.client.hset(desk.keys.losses("a"), "7", 1)
     held: list[int] = []
     worker.toy.before = lambda _: held.append(desk.client.hlen(desk.keys.claims))
-    assert worker.work() == len(batches)
+    reload = lambda: worker.runner.swap(worker.residents.of("toy"))  # noqa: E731 - after which every cost is unknown
+    assert worker.work(reload if why == "unknown" else lambda: None) == len(batches)
     assert held == [1, 1, 1, 1]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 
 import pytest
@@ -10,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from inference_worker.ahead import TRIAL_EVERY, Ahead
 from inference_worker.decoders import Decoders
 from tenfold.contract.records import BatchRecord, DetectOptions, JobShare
+from tenfold.store.worker_store import Claim
 from tests.unit.inference_worker.toy import SIZE, Toy, picture
 
 
@@ -102,6 +104,19 @@ def test_looks_again_where_nothing_waits_yet(ahead: Ahead, queue: Queue) -> None
     queue.found.wait(5)
     assert ahead.take("late") is not None
     assert queue.looks == 3
+
+
+def test_what_is_coming_is_decoded_and_not_guessed(ahead: Ahead, queue: Queue) -> None:
+    """What is being claimed needs no look, with images that came along or without; but never what killed a worker."""
+    queue.waiting = ["b1"]
+    for images in (None, [picture(), picture()]):
+        ahead.look(coming=partial(Claim, batch("b2"), frozenset(), 0, images=images))
+        assert ahead.take("b2") is not None
+    ahead.look(coming=lambda: Claim(batch("b2"), frozenset(), 0, marked=True))
+    assert ahead.take("b2") is None
+    assert queue.looks == 0
+    ahead.look(coming=lambda: None)
+    assert ahead.take("b1") is not None
 
 
 def test_looks_once_a_batch(ahead: Ahead, queue: Queue) -> None:

@@ -57,7 +57,7 @@ def run(telling: BatchSpans, held: Claim, came_to: Outcome | None, *, committed:
     with telling.batch(held) as tale:
         if came_to is not None:
             tale.ran(came_to)
-    tale.over(committed=committed)
+    tale.over(time.perf_counter(), committed=committed)
     telling.stop()
 
 
@@ -136,7 +136,7 @@ def test_log_lines_of_a_batch_carry_its_ids(gathered: Gathered, telling: BatchSp
     with telling.batch(claim()) as tale:
         WithTrace().filter(during)
     WithTrace().filter(after)
-    tale.over(committed=True)
+    tale.over(time.perf_counter(), committed=True)
     telling.stop()
     assert vars(during)["span_id"] == f"{place_of(gathered.one('inference batch')).span_id:016x}"
     assert "span_id" not in vars(after)
