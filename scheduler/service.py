@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from scheduler.carrier import Carrier
@@ -61,7 +62,7 @@ class Service:
         self._leadership = Leadership(parts.store)
 
     def run(self) -> None:
-        """Serve until stopped; Redis' absence and lost leadership are waited out."""
+        """Serve until stopped; lost leadership is waited out, and a Redis that is away or takes no writes."""
         while not self._stopped.is_set():
             try:
                 if self._leadership.take():
@@ -72,6 +73,9 @@ class Service:
                 log.warning("standing by: %s", error)
             except (RedisConnectionError, RedisTimeoutError) as error:
                 log.warning("Redis does not answer, trying again: %s", error)
+                self._stopped.wait(OUTAGE_BACKOFF_S)
+            except RedisError as error:
+                log.error("Redis refuses what it is asked, trying again: %s", error)
                 self._stopped.wait(OUTAGE_BACKOFF_S)
 
     def _lead(self) -> None:
