@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 from redis.exceptions import ResponseError
 
 from tenfold.contract.codec import decode, encode, encode_event
-from tenfold.contract.errors import LeadershipLost
+from tenfold.contract.errors import BadMessage, LeadershipLost
 from tenfold.contract.events import JobClosed, JobEnded
-from tenfold.contract.records import BatchRecord, Submission, WorkerInfo
+from tenfold.contract.records import BatchRecord, Record, Submission, WorkerInfo
 from tenfold.contract.states import JobState
 from tenfold.store.connection import BytesRedis
 from tenfold.store.keys import (
@@ -24,6 +25,10 @@ from tenfold.store.keys import (
     rq_queue,
 )
 from tenfold.store.scripts import Argument, call
+
+log = logging.getLogger("tenfold.scheduler")
+
+R = TypeVar("R", bound=Record)
 
 LEADER_LEASE_MS = 3_000
 """How long a leadership holds without renewal: another scheduler takes over within it and a renewal."""
@@ -136,12 +141,16 @@ class SchedulerStore:
         self.client.xtrim(self.keys.events, minid=f"{milliseconds}-{int(sequence) + 1}", approximate=False)
 
     def workers(self, beaten_since_ms: float) -> list[WorkerInfo]:
-        """The workers that beat since then."""
+        """The workers that beat since then; those of another version, who cannot be understood, count as gone."""
         alive = self.client.zrangebyscore(self.keys.beats, beaten_since_ms, "+inf")
         if not alive:
             return []
-        raw = self.client.hmget(self.keys.workers, alive)
-        return [decode(cast("bytes", record), WorkerInfo) for record in raw if record is not None]
+        found = []
+        for name, raw in zip(alive, self.client.hmget(self.keys.workers, alive), strict=True):
+            info = None if raw is None else _readable(raw, WorkerInfo, f"worker {name.decode()}")
+            if info is not None:
+                found.append(info)
+        return found
 
     def forget_workers(self, beaten_before_ms: float) -> list[str]:
         """Drop the records of workers whose beat stopped; their names."""
@@ -302,7 +311,9 @@ class SchedulerStore:
             pipe.hget(RQ_JOB_PREFIX + batch_id.decode(), "origin")
         batches = []
         for (batch_id, raw), origin in zip(records.items(), pipe.execute() if records else (), strict=True):
-            record = decode(raw, BatchRecord)
+            record = _readable(raw, BatchRecord, f"batch {batch_id.decode()}")
+            if record is None:
+                continue
             level = record.level if origin is None else int(origin.rsplit(b":", 1)[1])
             worker = claims.get(batch_id)
             batches.append(LiveBatch(record, level, None if worker is None else worker.decode()))
@@ -313,23 +324,33 @@ class SchedulerStore:
         jobs = []
         for start in range(0, len(ids), 500):
             pipe = self.client.pipeline(transaction=False)
-            for job_id in ids[start : start + 500]:
+            some = ids[start : start + 500]
+            for job_id in some:
                 pipe.hmget(self.keys.job(job_id.decode()), "submission", "total", "open")
                 pipe.lrange(self.keys.order(job_id.decode()), 0, -1)
                 pipe.hgetall(self.keys.losses(job_id.decode()))
             replies = pipe.execute()
-            for fields, order, losses in zip(replies[::3], replies[1::3], replies[2::3], strict=True):
+            for job_id, fields, order, losses in zip(some, replies[::3], replies[1::3], replies[2::3], strict=True):
                 raw, total, is_open = fields
-                if raw is not None:
+                job = None if raw is None else _readable(raw, Submission, f"job {job_id.decode()}")
+                if job is not None:
                     alone = frozenset(int(index) for index, count in losses.items() if int(count) >= LOSSES_MAX - 1)
                     settled = frozenset(map(int, order))
-                    job = decode(raw, Submission)
                     jobs.append(ActiveJob(job, settled, alone, int(total), is_open is not None))
         return jobs
 
     @property
     def _now(self) -> str:
         return "" if self.injected_now_ms is None else str(self.injected_now_ms)
+
+
+def _readable(raw: bytes, kind: type[R], what: str) -> R | None:
+    """The record; None where it is of another version, which must not keep the scheduler from all the others."""
+    try:
+        return decode(raw, kind)
+    except BadMessage as error:
+        log.error("%s is passed over: %s", what, error)
+        return None
 
 
 def _flat(traces: Traces) -> list[Argument]:

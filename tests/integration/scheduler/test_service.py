@@ -41,6 +41,27 @@ def leads(client: Any) -> bytes | None:
     return client.get(KEYS.leader) if client.exists(KEYS.status) else None
 
 
+def test_what_cannot_be_read_is_passed_over(client: Any, redis_url: str) -> None:
+    """A job, a batch and a worker of another version keep no scheduler from leading."""
+    strange = b'{"v":2,"id":"x"}'
+    client.zadd(KEYS.active, {"x": 1})
+    client.hset(KEYS.job("x"), mapping={"submission": strange, "total": 1, "state": "queued"})
+    client.hset(KEYS.batches, "000001-000000001", strange)
+    client.hset(KEYS.workers, "w", strange)
+    client.zadd(KEYS.beats, {"w": int(client.time()[0]) * 1000 + 60_000})
+    stopped = threading.Event()
+    thread = threading.Thread(target=build(client, Settings(), stopped).run, daemon=True)
+    thread.start()
+    try:
+        wait_for(lambda: leads(client) or not thread.is_alive())
+        first = client.get(KEYS.status)
+        wait_for(lambda: client.get(KEYS.status) != first or not thread.is_alive())
+        assert thread.is_alive()
+    finally:
+        stopped.set()
+        thread.join(10)
+
+
 def test_a_redis_that_refuses_for_a_while_is_waited_out(client: Any, scheduler: threading.Thread) -> None:
     """Full memory ends no scheduler: it tries on, and leads again once there is room."""
     wait_for(lambda: leads(client))
