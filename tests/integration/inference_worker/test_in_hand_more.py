@@ -24,7 +24,7 @@ BATCHES = 4
 class OneTale(Tale):
     ends: list[bool]
 
-    def over(self, *, committed: bool) -> None:
+    def over(self, ended_s: float, *, committed: bool) -> None:  # noqa: ARG002 - only how it ended counts
         self.ends.append(committed)
 
 
@@ -103,7 +103,10 @@ def test_whatever_strikes(desk: Desk, hire: Hire, what: str, when: str, batch: i
 
 
 def test_results_keep_the_version_that_they_were_computed_with(desk: Desk, hire: Hire) -> None:
-    """A model that changes between two batches computes what is in hand; what waits for its commit is the old one's."""
+    """A model that changes between two batches computes what is in hand; what waits for its commit is the old one's.
+
+    Of the new one it is not known whether it is quick, so nothing is in hand beside its first batch.
+    """
     worker = hire()
     desk.submit("a", [picture()] * IMAGES)
     desk.dispatch_job("a", batch_size=IMAGES // BATCHES)
@@ -115,6 +118,6 @@ def test_results_keep_the_version_that_they_were_computed_with(desk: Desk, hire:
             reload(worker)
 
     worker.work(between=between)
-    assert begun == [False, False, True, True]
+    assert begun == [False, False, True, False]
     versions = [result.batch.version for _, result in sorted(desk.results("a").items()) if result.batch is not None]
     assert versions == ["1"] * 4 + ["2"] * 4
