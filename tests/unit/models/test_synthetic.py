@@ -8,6 +8,8 @@ import torch
 from models.detector import DetectOptions, Prepared
 from models.synthetic import SyntheticDetector, SyntheticOptions
 
+TRIES = 100
+
 
 def _detector(base_ms: float, item_ms: float) -> SyntheticDetector:
     return SyntheticDetector("synthetic", SyntheticOptions(base_ms, item_ms))
@@ -24,19 +26,24 @@ def _cost_ms(detector: SyntheticDetector, count: int) -> float:
     return (time.perf_counter() - started) * 1000
 
 
+def _best_ms(detector: SyntheticDetector, count: int, wanted_ms: float) -> float:
+    """What a batch costs at its best; on a busy machine many tries may be disturbed."""
+    costs: list[float] = []
+    while len(costs) < 3 or (min(costs) >= wanted_ms and len(costs) < TRIES):
+        costs.append(_cost_ms(detector, count))
+    return min(costs)
+
+
 @pytest.mark.parametrize(("base_ms", "item_ms", "count"), [(20, 0, 3), (5, 4, 10), (0, 30, 1)])
 def test_a_batch_costs_what_was_asked_for(base_ms: float, item_ms: float, count: int) -> None:
-    """A batch takes base + item * n milliseconds, never less and, at best of three, hardly more."""
-    detector = _detector(base_ms, item_ms)
-    costs = [_cost_ms(detector, count) for _ in range(3)]
+    """A batch takes base + item * n milliseconds, never less and, at its best, hardly more."""
     expected = base_ms + item_ms * count
-    assert expected <= min(costs) < expected + 15
+    assert expected <= _best_ms(_detector(base_ms, item_ms), count, expected + 5) < expected + 5
 
 
 def test_without_cost_it_takes_next_to_nothing() -> None:
     """A free model answers ten images within a millisecond or two."""
-    detector = _detector(0, 0)
-    assert min(_cost_ms(detector, 10) for _ in range(5)) < 3
+    assert _best_ms(_detector(0, 0), 10, 3) < 3
 
 
 def test_it_finds_the_middle_of_each_image_and_says_that_it_is_synthetic() -> None:
