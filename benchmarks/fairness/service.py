@@ -1,8 +1,8 @@
 """Who was served when, read from the results themselves: no clock of ours is needed, and none is trusted.
 
-A result tells the batch that its image ran in, how long the image had waited when that batch was claimed, and what
-its micro-batch took. A job's creation plus that wait is the claim; a batch's micro-batches run one after the other
-from there.
+A result tells the batch that its image ran in, how long the image had waited when that batch began, and what its
+micro-batch took. A job's creation plus that wait is here called the claim: they are one where a worker has nothing in
+hand beside, as with the scenes' model, whose batches are long. Micro-batches run one after the other from there.
 """
 
 from __future__ import annotations

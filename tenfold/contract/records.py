@@ -88,7 +88,13 @@ class Detection(Record, frozen=True):
 
 
 class Timing(Record, frozen=True, omit_defaults=False):
-    """Where an image's time went. ``inference_ms`` is that of its whole micro-batch."""
+    """Where an image's time went.
+
+    Attributes:
+        queued_ms: from its job's submission until its batch began: waiting in the queues, and in its worker's hand.
+        decode_ms: its own decoding, on whatever thread and beside whatever else.
+        inference_ms: what the model took for its whole micro-batch.
+    """
 
     queued_ms: float = 0.0
     decode_ms: float = 0.0
