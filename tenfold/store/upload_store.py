@@ -116,11 +116,8 @@ class UploadStore(AsyncKeyspace):
         await self.client.unlink(self.keys.blob(job_id, index))
 
     async def abandon_upload(self, job_id: str) -> None:
-        """Forget an upload; the scheduler sweeps its images."""
-        pipe = self.client.pipeline()
-        pipe.zadd(self.keys.uploads, {job_id: 0}, xx=True)
-        pipe.delete(self.keys.items(job_id))
-        await pipe.execute()
+        """Forget an upload; the scheduler sweeps what it left. One that became a job meanwhile stays as it is."""
+        await self.client.zadd(self.keys.uploads, {job_id: 0}, xx=True)
 
     async def queued(self, client: str) -> Queued:
         """What is queued, for a first check before a body is read."""

@@ -142,6 +142,15 @@ def test_an_abandoned_upload_leaves_nothing(world: World) -> None:
     assert set(world.client.keys("*")) == before
 
 
+def test_an_upload_that_became_a_job_is_not_abandoned(world: World) -> None:
+    """A gateway that gives an upload up, although only an answer was lost, takes nothing of the job that it became."""
+    world.submit("j", 2)
+    world.ask("abandon_upload", "j")
+    assert caretaker(world).abandon_uploads(now_ms(world)) == 0
+    assert [meta.name for meta in world.ask("images", "j", 0, 2)] == ["0.jpg", "1.jpg"]
+    assert [world.client.exists(world.keys.blob("j", i)) for i in range(2)] == [1, 1]
+
+
 def test_what_comes_after_the_sweep_is_not_stored(world: World) -> None:
     """A gateway that was frozen while its upload was swept leaves nothing behind when it goes on."""
     before = set(world.client.keys("*"))
