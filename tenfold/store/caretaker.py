@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tenfold.store.connection import BytesRedis
 from tenfold.store.keys import Keys
-from tenfold.store.scripts import call
+from tenfold.store.scripts import call, call_in_turn
 
 SLICE = 500
 """Keys, or jobs, dropped in one round trip, so that Redis never stops for long."""
+
+SLICES_MAX = 10
+"""Slices in one call, which comes each second: what falls due faster for long is not kept up with, and grows."""
+
+JOBS_SWEPT_MAX = 1_000
+IMAGES_SWEPT_MAX = 20_000
+"""Ended jobs, and their images, in one call; a job that is larger goes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,9 @@ class Caretaker:
 
     def drop_kept_images(self, now_ms: float) -> int:
         """Drop kept images that are over their time or, oldest first, over the bound of bytes."""
+        return _in_slices(partial(self._drop_some_kept_images, now_ms))
+
+    def _drop_some_kept_images(self, now_ms: float) -> int:
         members = self.client.zrangebyscore(
             self.keys.kept, "-inf", now_ms - self.keep_images_s * 1000, start=0, num=SLICE
         )
@@ -47,13 +58,13 @@ class Caretaker:
     def drop_old_jobs(self, now_ms: float) -> int:
         """Take jobs whose keys have run out off the lists."""
         over_ms = now_ms - self.result_ttl_s * 1000
-        dropped = 0
-        for key in (self.keys.finished, self.keys.emptied):
-            members = self.client.zrangebyscore(key, "-inf", over_ms, start=0, num=SLICE)
-            if members:
-                keys = [key, self.keys.totals, self.keys.jobs, self.keys.jobs_of_prefix]
-                dropped += int(call(self.client, "drop_old_jobs", keys, members))
-        return dropped
+        lists = (self.keys.finished, self.keys.emptied)
+        return sum(_in_slices(partial(self._drop_some_old_jobs, key, over_ms)) for key in lists)
+
+    def _drop_some_old_jobs(self, key: str, over_ms: float) -> int:
+        members = self.client.zrangebyscore(key, "-inf", over_ms, start=0, num=SLICE)
+        keys = [key, self.keys.totals, self.keys.jobs, self.keys.jobs_of_prefix]
+        return int(call(self.client, "drop_old_jobs", keys, members)) if members else 0
 
     def drop_results(self) -> int:
         """Drop the results of the oldest final jobs while all together are over the bound.
@@ -74,28 +85,61 @@ class Caretaker:
 
     def abandon_uploads(self, now_ms: float) -> int:
         """Drop what uploads left that send nothing any more."""
-        ids = self.client.zrangebyscore(self.keys.uploads, "-inf", now_ms, start=0, num=50)
-        for raw in ids:
-            job_id = raw.decode()
-            keys = [self.keys.upload(job_id), self.keys.uploads, self.keys.items(job_id), self.keys.blob_prefix]
-            call(self.client, "sweep_upload", keys, [job_id, int(now_ms)])
+        return _in_slices(partial(self._abandon_some_uploads, now_ms))
+
+    def _abandon_some_uploads(self, now_ms: float) -> int:
+        ids = [raw.decode() for raw in self.client.zrangebyscore(self.keys.uploads, "-inf", now_ms, start=0, num=SLICE)]
+        k = self.keys
+        keys = [[k.upload(job_id), k.uploads, k.items(job_id), k.blob_prefix] for job_id in ids]
+        verbs = [("sweep_upload", names, [job_id, int(now_ms)]) for job_id, names in zip(ids, keys, strict=True)]
+        for reply in call_in_turn(self.client, *verbs):
+            if isinstance(reply, Exception):
+                raise reply
         return len(ids)
 
     def sweep_ended_jobs(self) -> int:
         """Drop the images of canceled and expired jobs that have not run and never will."""
-        swept = 0
-        for raw in list(self.client.hgetall(self.keys.sweeps))[:20]:
-            job_id = raw.decode()
-            total = int(self.client.hget(self.keys.job(job_id), "total") or 0)
-            done = {int(index) for index in self.client.lrange(self.keys.order(job_id), 0, -1)}
-            self._unlink_images(job_id, [index for index in range(total) if index not in done])
-            self.client.hdel(self.keys.sweeps, raw)
-            swept += 1
-        return swept
+        ids = [raw.decode() for raw in self.client.hgetall(self.keys.sweeps)][:JOBS_SWEPT_MAX]
+        swept = self._as_many_as_one_call_sweeps(ids)
+        if swept:
+            pipe = self.client.pipeline(transaction=False)
+            for job_id in swept:
+                pipe.lrange(self.keys.order(job_id), 0, -1)
+            blobs = [
+                self.keys.blob(job_id, index)
+                for (job_id, total), done in zip(swept.items(), pipe.execute(), strict=True)
+                for index in set(range(total)).difference(map(int, done))
+            ]
+            for start in range(0, len(blobs), SLICE):
+                self.client.unlink(*blobs[start : start + SLICE])
+            self.client.hdel(self.keys.sweeps, *swept)
+        return len(swept)
 
-    def _unlink_images(self, job_id: str, indexes: Sequence[int]) -> None:
-        for start in range(0, len(indexes), SLICE):
-            self.client.unlink(*[self.keys.blob(job_id, index) for index in indexes[start : start + SLICE]])
+    def _as_many_as_one_call_sweeps(self, ids: Sequence[str]) -> dict[str, int]:
+        """The first of these jobs, each with how many images it has."""
+        pipe = self.client.pipeline(transaction=False)
+        for job_id in ids:
+            pipe.hget(self.keys.job(job_id), "total")
+        chosen: dict[str, int] = {}
+        left = IMAGES_SWEPT_MAX
+        for job_id, raw in zip(ids, pipe.execute() if ids else (), strict=True):
+            total = int(raw or 0)
+            if chosen and total > left:
+                break
+            chosen[job_id] = total
+            left -= total
+        return chosen
+
+
+def _in_slices(drop: Callable[[], int]) -> int:
+    """How much ``drop`` dropped, called again as long as its slices are full."""
+    dropped = 0
+    for _ in range(SLICES_MAX):
+        some = drop()
+        dropped += some
+        if some < SLICE:
+            break
+    return dropped
 
 
 def _bytes_of(members: Sequence[bytes]) -> int:

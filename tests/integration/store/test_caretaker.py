@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from tenfold.contract.errors import Conflict, StoreUnavailable
 from tenfold.contract.states import JobState
-from tenfold.store.caretaker import SLICE, Caretaker
+from tenfold.store.caretaker import IMAGES_SWEPT_MAX, SLICE, Caretaker
 from tenfold.store.server import Needs, check_server
 from tenfold.store.upload_store import UploadStep
 from tests.integration.store.store_world import World
@@ -97,6 +97,17 @@ def test_kept_images_go_when_their_time_is_over(world: World) -> None:
     assert world.client.hget(world.keys.totals, "kept_bytes") == b"0"
 
 
+@pytest.mark.parametrize("too_old", [True, False])
+def test_kept_images_are_dropped_as_fast_as_a_gpu_makes_them(world: World, *, too_old: bool) -> None:
+    """One round keeps up with what thousands of images a second leave, by their time and by the bound of bytes."""
+    count = 3 * SLICE
+    world.client.zadd(world.keys.kept, {f"a:{index}:3": index for index in range(count)})
+    world.client.hset(world.keys.totals, "kept_bytes", 3 * count)
+    care = caretaker(world, kept_bytes_max=10**6 if too_old else 0, keep_images_s=0.0 if too_old else 1e10)
+    assert care.drop_kept_images(now_ms(world)) == count
+    assert world.client.hget(world.keys.totals, "kept_bytes") == b"0"
+
+
 def test_results_go_oldest_job_first_beyond_the_bound(world: World) -> None:
     """Over the bound of result bytes the oldest final job loses its results and says so."""
     run_job(world, "a", 3)
@@ -175,6 +186,33 @@ def test_a_canceled_jobs_images_are_swept_but_for_those_that_ran(world: World) -
     assert caretaker(world).sweep_ended_jobs() == 1
     assert [world.client.exists(world.keys.blob("j", i)) for i in range(3)] == [0, 1, 0]
     assert world.client.exists(world.keys.sweeps) == 0
+
+
+def test_crowds_of_refused_and_of_canceled_leave_nothing(world: World) -> None:
+    """Hundreds of uploads given up and jobs canceled within a second, as under overload, are gone after one round."""
+    crowd = 300
+    pipe = world.client.pipeline()
+    for number in range(crowd):
+        pipe.hset(world.keys.upload(f"u{number}"), mapping={"client": "c", "images": 1})
+        pipe.zadd(world.keys.uploads, {f"u{number}": 0})
+        pipe.hset(world.keys.job(f"j{number}"), mapping={"total": 2})
+        pipe.hset(world.keys.sweeps, f"j{number}", 0)
+        for job_id, index in ((f"u{number}", 0), (f"j{number}", 0), (f"j{number}", 1)):
+            pipe.set(world.keys.blob(job_id, index), b"abc")
+    pipe.execute()
+    care = caretaker(world)
+    assert (care.abandon_uploads(now_ms(world)), care.sweep_ended_jobs()) == (crowd, crowd)
+    assert not world.client.keys("tenfold:blob:*")
+    assert not world.client.exists(world.keys.uploads, world.keys.sweeps)
+
+
+def test_a_round_sweeps_so_many_images(world: World) -> None:
+    """Jobs that are too large together wait for the next rounds, and one that is too large by itself goes alone."""
+    for name, total in (("huge", IMAGES_SWEPT_MAX + 1), ("large", IMAGES_SWEPT_MAX), ("small", 1)):
+        world.client.hset(world.keys.job(name), mapping={"total": total})
+        world.client.hset(world.keys.sweeps, name, 0)
+    care = caretaker(world)
+    assert [care.sweep_ended_jobs() for _ in range(4)] == [1, 1, 1, 0]
 
 
 def test_a_server_that_could_drop_work_is_refused(world: World) -> None:
