@@ -104,11 +104,11 @@ def _yolo_line(found: Detection, width: int, height: int) -> str:
 
 
 def _stem(image: ImageBody, taken: set[str]) -> str:
-    """A file name from the image's own, without any path, different from all before."""
+    """A file name from the image's own, without any path, different from all before: in more than its capitals."""
     stem = safe_stem(image.name)
-    if not stem or stem in taken:
+    while not stem or stem.casefold() in taken:
         stem = f"{stem or 'image'}-{image.index}"
-    taken.add(stem)
+    taken.add(stem.casefold())
     return stem
 
 

@@ -3,7 +3,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from gateway.crud.formats import CSV_COLUMNS, write_coco, write_csv, write_ndjson, write_yolo
 from gateway.crud.results import ImageBody
@@ -18,9 +18,11 @@ IMAGES = [
 ]
 
 
-def written(writer: Callable[[AsyncIterator[ImageBody]], AsyncIterator[bytes]]) -> bytes:
+def written(
+    writer: Callable[[AsyncIterator[ImageBody]], AsyncIterator[bytes]], given: Sequence[ImageBody] = IMAGES
+) -> bytes:
     async def images() -> AsyncIterator[ImageBody]:
-        for image in IMAGES:
+        for image in given:
             yield image
 
     async def run() -> bytes:
@@ -52,6 +54,15 @@ def test_yolo_has_a_file_an_image_and_no_paths() -> None:
         assert archive.read("labels/a.txt") == b"1 0.2 0.2 0.2 0.2 0.5\n"
         assert archive.read("labels/a-1.txt") == b""
         assert archive.read("classes.txt") == b"circle\nsquare\n"
+
+
+def test_no_yolo_file_takes_the_place_of_another() -> None:
+    """Whatever images are called, also like a name that was made for another one, each has a file of its own."""
+    names = ["a-2.jpg", "a.jpg", "a.png", "A.jpg", "", "image-4"]
+    images = [ImageBody(index, name, 9, 9, None, 1, [], None, None) for index, name in enumerate(names)]
+    with zipfile.ZipFile(io.BytesIO(written(lambda each: write_yolo(each, LABELS), images))) as archive:
+        *files, _ = archive.namelist()
+    assert len({name.casefold() for name in files}) == len(names)
 
 
 def test_csv_has_a_row_for_every_image_and_no_formulas() -> None:
