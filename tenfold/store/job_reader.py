@@ -17,6 +17,9 @@ from tenfold.store.views import JOB_FIELDS, JobView
 PAGE_SCAN_MAX = 2_000
 """How many jobs one page looks at, at most, to find those in the state asked for."""
 
+SCAN_STEP = 200
+"""How many of these in one step: those in a state may be few, and each step is two round trips."""
+
 
 class JobReader(AsyncKeyspace):
     """Reads of jobs; nothing here changes one."""
@@ -39,14 +42,16 @@ class JobReader(AsyncKeyspace):
         key = self.keys.jobs if client is None else self.keys.jobs_of(client)
         found: list[tuple[tuple[float, str], JobView]] = []
         place = before
-        step = limit + 1  # one more than is shown tells whether more follow
+        # One more than is shown tells whether more follow.
+        step = limit + 1 if state is None else max(limit + 1, SCAN_STEP)
         for offset in range(0, PAGE_SCAN_MAX, step):
             newest = "+inf" if before is None else before[0]
             raw = await self.client.zrange(
                 key, newest, "-inf", desc=True, byscore=True, offset=offset, num=step, withscores=True
             )
             listed = [(float(score), member.decode()) for member, score in raw]
-            older = [one for one in listed if before is None or one < before]
+            # Not those that were seen: what comes meanwhile moves them into the next step.
+            older = [one for one in listed if place is None or one < place]
             pipe = self.client.pipeline(transaction=False)
             for _, job_id in older:
                 pipe.hmget(self.keys.job(job_id), list(JOB_FIELDS))
