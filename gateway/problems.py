@@ -103,6 +103,8 @@ def answer(request: Request, error: Exception) -> Response:
     if trouble is not None:
         headers["Retry-After"] = str(STORE_RETRY_S)
         return respond(request, status, "store_unavailable", trouble, headers=headers)
+    if status == CLIENT_CLOSED:  # nobody reads it, but the log and the counters tell of it
+        return respond(request, status, "client_gone", "the client went away before its body had ended")
     if not isinstance(error, errors.RequestError):
         return respond(request, status, "internal_error", "something went wrong here; the log knows it by request_id")
     headers |= getattr(error, "headers", {})

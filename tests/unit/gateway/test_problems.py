@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gateway import problems
 from gateway.crud.fields import InvalidField
@@ -23,6 +23,14 @@ def test_every_refusal_of_the_contract_has_a_status_of_its_own() -> None:
     assert {kind for kind in refusals if kind not in problems.STATUS} == set()
 
 
+def answered(error: Exception) -> tuple[int, str, str]:
+    """Status, code and detail of the answer to an error."""
+    request = Request({"type": "http", "method": "GET", "path": "/v1/jobs", "headers": [], "server": ("h", 80)})
+    reply = problems.answer(request, error)
+    told = json.loads(bytes(reply.body))
+    return reply.status_code, told["code"], told["detail"]
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -33,10 +41,13 @@ def test_every_refusal_of_the_contract_has_a_status_of_its_own() -> None:
 )
 def test_trouble_with_redis_is_told_by_its_kind(error: Exception, said: str) -> None:
     """A Redis that refuses is not called one that does not answer."""
-    request = Request({"type": "http", "method": "GET", "path": "/v1/jobs", "headers": [], "server": ("h", 80)})
-    reply = problems.answer(request, error)
-    told = json.loads(bytes(reply.body))
-    assert (reply.status_code, told["code"], told["detail"]) == (503, "store_unavailable", said)
+    assert answered(error) == (503, "store_unavailable", said)
+
+
+def test_a_client_that_went_away_is_no_fault_of_the_service() -> None:
+    """A body that breaks off is not counted among the internal errors."""
+    status, code, _ = answered(ClientDisconnect())
+    assert (status, code) == (499, "client_gone")
 
 
 @pytest.mark.parametrize(
