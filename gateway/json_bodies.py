@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 from fastapi import Request
 
+from gateway.crud.arriving import STALL_S, in_time
 from gateway.crud.fields import InvalidField
 from tenfold.contract.errors import InvalidRequest, TooLarge
 
@@ -17,16 +18,19 @@ _PLACE: Final = re.compile(r" - at `\$\.(\w+)[^`]*`$")
 _NAMED: Final = re.compile(r"field `([^`]{0,64})")
 
 
-async def read_json(request: Request, kind: type[T], bytes_max: int, *, empty: T | None = None) -> T:
+async def read_json(
+    request: Request, kind: type[T], bytes_max: int, *, empty: T | None = None, stall_s: float = STALL_S
+) -> T:
     """The body as a ``kind``; ``empty`` stands for no body at all.
 
     Raises:
+        InvalidRequest: it sends nothing for ``stall_s`` seconds (``upload_stalled``).
         TooLarge: it has more than ``bytes_max`` bytes.
         InvalidField: a field is missing, unknown or outside what is allowed; ``field`` names it.
         InvalidRequest: it is no JSON (``malformed_json``).
     """
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in in_time(request.stream(), stall_s):
         body += chunk
         if len(body) > bytes_max:
             raise TooLarge(f"the body has more than the {bytes_max} bytes that are taken here", code="body_too_large")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from gateway.crud.admission import Admission
 from gateway.crud.archives import HEAD_BYTES, Tally, keep_images, kind_of
 from gateway.crud.archives import MEDIA_TYPES as ARCHIVE_TYPES
+from gateway.crud.arriving import in_time
 from gateway.crud.clients import Client
 from gateway.crud.fields import FIELD_BYTES_MAX, FILES, Fields, InvalidField
 from gateway.crud.multipart import MEDIA_TYPE, PartBegan, PartData, PartEvent, boundary_of, read_parts
@@ -19,13 +19,11 @@ from gateway.crud.tar_reading import count, inflate, read_tar
 from gateway.crud.text_forms import TEXT_FORM, read_text_form
 from gateway.crud.uploads import Upload, UploadLimits
 from gateway.crud.zip_reading import read_zip
-from tenfold.contract.errors import InvalidRequest, TooLarge, UnsupportedMedia
+from tenfold.contract.errors import TooLarge, UnsupportedMedia
 
 NOTHING: Final = ""
 """Stands for the kind of a body that is not there."""
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp")
-STALL_S: Final = 30.0
-"""A body that sends nothing for so long is given up; well within the lifetime of an upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +141,7 @@ class Bodies:
     async def _bounded(self, sent: Sent) -> AsyncIterator[bytes]:
         """The body's chunks, while they come in time and are not too many."""
         seen = 0
-        while True:
-            try:
-                async with asyncio.timeout(STALL_S):
-                    chunk = await anext(sent.body, None)
-            except TimeoutError:
-                raise InvalidRequest(f"the body sent nothing for {STALL_S:.0f} s", code="upload_stalled") from None
-            if chunk is None:
-                return
+        async for chunk in in_time(sent.body):
             seen += len(chunk)
             if seen > self.body_bytes_max:
                 raise self._body_too_large()

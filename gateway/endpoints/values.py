@@ -70,7 +70,7 @@ Key = Annotated[str, Depends(_key)]
     status_code=202,
     response_model=RunAnswer,
     openapi_extra=GENERATE,
-    responses=problem_answers(401, 413, 422, 503),
+    responses=problem_answers(401, 408, 413, 422, 503),
 )
 async def generate(request: Request, caller: Caller, values: ValuesDesk) -> Response:
     """Store `count` new values within `within_s` seconds, each at a random moment: a UUID as key, the time of making as
@@ -173,7 +173,7 @@ async def get(key: Key, values: ValuesDesk) -> Response:
     openapi_extra=PUT_VALUE,
     responses={
         201: {"model": ValueAnswer, "description": "The key is new"},
-        **problem_answers(401, 413, 422, 503),
+        **problem_answers(401, 408, 413, 422, 503),
     },
 )
 async def put(request: Request, key: Key, values: ValuesDesk) -> Response:
