@@ -103,12 +103,14 @@ class Keyring:
         """From the settings ``api_keys`` and ``trusted_proxies``.
 
         Raises:
-            SettingsError: a key cannot be read, or two have one id. The message shows no secret.
+            SettingsError: a key cannot be read, or two have one id or one secret. The message shows no secret.
         """
         keys = tuple(_read_key(spec, place) for place, spec in enumerate(specs, 1))
         ids = [key.client.id for key in keys]
         for doubled in {one for one in ids if ids.count(one) > 1}:
             raise SettingsError(f"TENFOLD_API_KEYS has two keys with the id {doubled!r}; each needs its own")
+        if len({key.digest for key in keys}) < len(keys):
+            raise SettingsError("TENFOLD_API_KEYS has one secret under two ids; each id needs a secret of its own")
         return cls(keys, tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies))
 
     def identify(self, headers: Mapping[str, str], peer: str | None) -> Client:

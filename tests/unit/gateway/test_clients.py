@@ -90,10 +90,18 @@ def test_a_bare_secret_has_an_id_that_does_not_show_it() -> None:
     assert "s3cr3t" not in repr(ring)
 
 
-@pytest.mark.parametrize("specs", [["a b:hush"], ["a:"], ["a:hush:speed=9"], ["a:hush", "a:hush"], *BAD_GRANTS])
+@pytest.mark.parametrize("specs", [["a b:hush"], ["a:"], ["a:hush:speed=9"], ["a:hush", "a:shh"], *BAD_GRANTS])
 def test_keys_that_cannot_be_read_stop_the_process_without_showing_a_secret(specs: list[str]) -> None:
     """A wrong key setting is a SettingsError that does not repeat it."""
     with pytest.raises(SettingsError) as caught:
+        Keyring.of(specs, [])
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("specs", [["team:hush", "ops:hush:scopes=admin"], ["team:hush", "hush"]])
+def test_a_secret_is_one_keys(specs: list[str]) -> None:
+    """Of two keys with one secret, what the second may do would count for nobody."""
+    with pytest.raises(SettingsError, match="one secret") as caught:
         Keyring.of(specs, [])
     assert "hush" not in str(caught.value)
 
