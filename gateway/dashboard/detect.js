@@ -2,9 +2,9 @@
 
 import { Refused, call, follow, read } from "./api.js";
 import { at, make, show } from "./dom.js";
-import { picture } from "./pictures.js";
+import { picture, putInOrder } from "./pictures.js";
 import { timeline } from "./timeline.js";
-import { BAR, FINAL, TONE, brief, count, duration } from "./words.js";
+import { BAR, FINAL, TONE, brief, count, duration, tookOf } from "./words.js";
 
 const SHOWN_PICTURES = 60;
 const TRACE_EACH_MS = 700;
@@ -25,11 +25,22 @@ export async function detect(files) {
   show(at("pictures"));
   at("way").hidden = true;
   say(`Sending ${count(images.length, "image")} …`);
+  const job = await sent(images, signal);
+  if (job === null) return;
   try {
-    const job = await read("v1/jobs", { method: "POST", body: formOf(images), signal });
     await watch(job, images, signal);
   } catch (error) {
+    if (!signal.aborted) say(`${error.message}. The job was sent; it stands among the jobs below.`, true);
+  }
+}
+
+// The job, or null where none came of it, and why was said.
+async function sent(images, signal) {
+  try {
+    return await read("v1/jobs", { method: "POST", body: formOf(images), signal });
+  } catch (error) {
     if (!signal.aborted) say(error instanceof Refused ? error.message : "The service does not answer; nothing was sent.", true);
+    return null;
   }
 }
 
@@ -59,11 +70,7 @@ async function watch(job, images, signal) {
 
 async function showResult(result, images) {
   if (result.index >= SHOWN_PICTURES) return;
-  const figure = await picture(images[result.index], result);
-  figure.dataset.index = result.index;
-  // Results come as they end; the pictures stand in the order in which they were given.
-  const after = [...at("pictures").children].find((other) => Number(other.dataset.index) > result.index);
-  at("pictures").insertBefore(figure, after ?? null);
+  putInOrder(at("pictures"), await picture(images[result.index], result), result.index);
 }
 
 function sayState({ state, images: { total, done, failed }, position, eta_ms: etaMs }) {
@@ -132,5 +139,3 @@ class Way {
     }
   }
 }
-
-const tookOf = (job) => (job.finished_at ? `took ${duration(Date.parse(job.finished_at) - Date.parse(job.created_at))}` : "");

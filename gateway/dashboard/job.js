@@ -3,7 +3,7 @@
 import { Refused, call, read } from "./api.js";
 import { at, make, show } from "./dom.js";
 import { cancelButton } from "./jobs.js";
-import { kept } from "./pictures.js";
+import { kept, putInOrder } from "./pictures.js";
 import { SIGN, line, timeline } from "./timeline.js";
 import { BAR, FINAL, TONE, brief, clock, count, duration, number } from "./words.js";
 
@@ -15,7 +15,8 @@ let shown = null;
 export const shownJob = () => shown?.id ?? null;
 
 export function openJob(id) {
-  shown = { id, cursor: undefined, done: -1, final: false, drawn: "" };
+  // `cursor`: where the last page of pictures begins; `next`: where it ended, null while it may still grow.
+  shown = { id, cursor: null, next: null, drawn: new Set(), ended: 0, known: false, final: false };
   const title = make("h2", { id: "job-title", tabindex: -1 }, `Job ${brief(id)}`);
   show(at("job"),
     make("p", {}, make("a", { href: "#/" }, "← Overview")),
@@ -30,7 +31,7 @@ export function openJob(id) {
       make("div", { class: "heading" }, make("h2", { id: "job-results-title" }, "Results"), downloads(id)),
       make("p", { id: "job-said", class: "said", role: "status" }),
       make("div", { id: "job-pictures", class: "pictures" }),
-      make("p", { class: "more" }, make("button", { id: "job-more", type: "button", hidden: true, on: { click: () => morePictures(id) } }, "Show more"))));
+      make("p", { class: "more" }, make("button", { id: "job-more", type: "button", hidden: true, on: { click: showMore } }, "Show more"))));
   title.focus({ preventScroll: true });
   window.scrollTo(0, 0);
 }
@@ -48,23 +49,24 @@ export async function refreshJob() {
     if (shown !== page) return;
     showFacts(job);
     showTrace(job, trace);
-    if (page.done < 0 || (page.done === 0 && job.images.done > 0)) {
-      page.done = job.images.done + job.images.failed;
-      if (page.done > 0) await morePictures(page.id);
-    }
+    page.known = true;
+    await fillPage(page, job.images.done + job.images.failed);
     page.final = FINAL.has(job.state);
   } catch (error) {
-    if (!(error instanceof Refused) || error.status >= 500 || error.status === 401) throw error;
+    if (!isLasting(error)) throw error;
     page.final = true;
     show(at("job-facts"), make("p", { class: "bad" }, error.message));
     // Of a job that is not there nothing else can be told; of one that went meanwhile it still stands.
-    if (page.done < 0) at("job").querySelectorAll("section ~ section").forEach((section) => { section.hidden = true; });
+    if (!page.known) at("job").querySelectorAll("section ~ section").forEach((section) => { section.hidden = true; });
   }
 }
 
+// Whether asking again would be answered with the same.
+const isLasting = (error) => error instanceof Refused && error.status < 500 && error.status !== 401;
+
 function showFacts(job) {
   const { total, done, failed } = job.images;
-  show(at("job-state"), make("span", { class: `chip ${TONE[job.state]}` }, job.state), job.open ? make("small", {}, " open for more images") : null, " ", FINAL.has(job.state) ? null : cancelButton(job.id));
+  show(at("job-state"), make("span", { class: `chip ${TONE[job.state]}` }, job.state), job.open ? make("small", {}, " open for more images") : null, " ", FINAL.has(job.state) ? null : cancelButton(job.id, say));
   const facts = [
     ["Id", make("span", { class: "id" }, job.id)],
     ["Model", job.model],
@@ -100,21 +102,43 @@ function legend(trace) {
   return make("p", { class: "legend", "aria-hidden": "true" }, signs.map(([sign, word]) => make("span", {}, `${sign} ${word}`)));
 }
 
-async function morePictures(id) {
-  const page = shown;
-  if (page === null || page.id !== id) return;
-  const query = page.cursor ? `&cursor=${encodeURIComponent(page.cursor)}` : "";
+const say = (text) => { at("job-said").textContent = text; };
+
+// The pictures of what has ended so far; while the job goes on there may be more of them at the next look.
+async function fillPage(page, ended) {
+  if (ended === page.ended || page.next !== null) return;
   try {
-    const { results, next_cursor: next } = await read(`v1/jobs/${id}/results?limit=${PICTURES}${query}`);
-    page.cursor = next;
-    at("job-more").hidden = next === null;
-    for (const result of results) {
-      const figure = await kept(id, result);
-      if (shown !== page) return;
-      at("job-pictures").append(figure);
-    }
+    await showPictures(page);
   } catch (error) {
-    if (shown === page) at("job-said").textContent = error.message;
+    if (!isLasting(error)) throw error;
+    say(error.message);
+  }
+  page.ended = ended;
+}
+
+async function showMore() {
+  const page = shown;
+  const { cursor, next } = page;
+  [page.cursor, page.next] = [next, null];
+  try {
+    await showPictures(page);
+  } catch (error) {
+    [page.cursor, page.next] = [cursor, next];
+    say(error.message);
+  }
+}
+
+async function showPictures(page) {
+  const query = page.cursor ? `&cursor=${encodeURIComponent(page.cursor)}` : "";
+  const { results, next_cursor: next } = await read(`v1/jobs/${page.id}/results?limit=${PICTURES}${query}`);
+  if (shown !== page) return;
+  page.next = next;
+  at("job-more").hidden = next === null;
+  for (const result of results.filter(({ index }) => !page.drawn.has(index))) {
+    page.drawn.add(result.index);
+    const figure = await kept(page.id, result);
+    if (shown !== page) return;
+    putInOrder(at("job-pictures"), figure, result.index);
   }
 }
 
@@ -134,6 +158,6 @@ async function download(path, name) {
     make("a", { href: url, download: named ? named[1] : name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   } catch (error) {
-    at("job-said").textContent = error.message;
+    say(error.message);
   }
 }

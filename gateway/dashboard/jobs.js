@@ -3,7 +3,7 @@
 import { call, read } from "./api.js";
 import { say } from "./detect.js";
 import { at, make, show } from "./dom.js";
-import { BAR, FINAL, TONE, brief, clock, count, duration, number } from "./words.js";
+import { BAR, FINAL, TONE, brief, clock, count, duration, number, tookOf } from "./words.js";
 
 const PAGE = 15;
 const PAGES_MAX = 13; // the API gives 200 at most
@@ -85,25 +85,24 @@ function row(job) {
       make("span", { class: "of" }, `${number(done + failed)} / ${number(total)}`), failed ? make("small", { class: "bad" }, ` ${count(failed, "error")}`) : null],
     ["Level", job.level ?? "–"],
     ["Ahead", job.position === null ? "–" : number(job.position)],
-    FINAL.has(job.state) ? ["", make("span", { class: "soft" }, tookOf(job))] : ["Ends in", job.open && done + failed === total ? make("span", { class: "soft" }, "once closed") : duration(job.eta_ms)],
+    FINAL.has(job.state) ? ["", make("span", { class: "soft" }, tookOf(job) || "–")] : ["Ends in", job.open && done + failed === total ? make("span", { class: "soft" }, "once closed") : duration(job.eta_ms)],
     ["Sent", clock(job.created_at)],
-    ["", FINAL.has(job.state) ? null : cancelButton(job.id)],
+    ["", FINAL.has(job.state) ? null : cancelButton(job.id, (why) => say(why, true))],
   ];
   return make("tr", {}, cells.map(([label, ...content]) => make("td", { "data-label": label, class: content[0] === "–" ? "nil" : null }, content.map((one) => (typeof one === "number" ? String(one) : one)))));
 }
 
-const tookOf = (job) => (job.finished_at ? `took ${duration(Date.parse(job.finished_at) - Date.parse(job.created_at))}` : "–");
-
-export function cancelButton(id) {
+// `tell` hears why it could not be canceled, where somebody looks.
+export function cancelButton(id, tell) {
   const attributes = { type: "button", class: "small", "data-focus": `cancel-${id}`, "aria-label": `Cancel job ${brief(id)}` };
-  return make("button", { ...attributes, on: { click: () => cancel(id) } }, "Cancel");
+  return make("button", { ...attributes, on: { click: () => cancel(id, tell) } }, "Cancel");
 }
 
-async function cancel(id) {
+async function cancel(id, tell) {
   try {
     await call(`v1/jobs/${id}`, { method: "DELETE" });
     document.dispatchEvent(new CustomEvent("changed"));
   } catch (error) {
-    say(error.message, true);
+    tell(error.message);
   }
 }

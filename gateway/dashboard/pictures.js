@@ -38,6 +38,13 @@ export async function kept(jobId, result) {
   return figure;
 }
 
+// Results come as they end; the pictures stand in the order in which they were given.
+export function putInOrder(parent, figure, index) {
+  figure.dataset.index = index;
+  const after = [...parent.children].find((other) => Number(other.dataset.index) > index);
+  parent.insertBefore(figure, after ?? null);
+}
+
 function withoutPicture(figure) {
   figure.prepend(make("div", { class: "no-picture", "aria-hidden": "true" }, "no picture"));
   return figure;

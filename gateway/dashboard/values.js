@@ -1,6 +1,6 @@
 // The other kind of work: how many values are stored, and the run that was begun here.
 
-import { call, read } from "./api.js";
+import { read } from "./api.js";
 import { at, make, show } from "./dom.js";
 import { BAR, FINAL, TONE, brief, count, duration, number } from "./words.js";
 
@@ -48,7 +48,7 @@ export async function generate() {
   problem = "";
   try {
     const body = JSON.stringify({ count: COUNT, within_s: WITHIN_S });
-    const run = await (await call("v1/values/generate", { method: "POST", body, headers: { "Content-Type": "application/json" } })).json();
+    const run = await read("v1/values/generate", { method: "POST", body, headers: { "Content-Type": "application/json" } });
     sessionStorage.setItem(RUN, run.id);
   } catch (error) {
     problem = error.message;

@@ -11,7 +11,8 @@ export function duration(value) {
   if (value === null || value === undefined) return "–";
   if (value < 1000) return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
   if (value < 60_000) return `${(value / 1000).toFixed(1)} s`;
-  if (value < 3_600_000) return `${Math.floor(value / 60_000)} min ${Math.round((value % 60_000) / 1000)} s`;
+  const seconds = Math.round(value / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   if (value < 172_800_000) return `${(value / 3_600_000).toFixed(1)} h`;
   return `${(value / 86_400_000).toFixed(1)} days`;
 }
@@ -25,6 +26,9 @@ export function clock(iso) {
   const today = new Date().toDateString() === time.toDateString();
   return today ? time.toLocaleTimeString() : `${time.toLocaleDateString()} ${time.toLocaleTimeString()}`;
 }
+
+// For how long a job was under way; "" while it is.
+export const tookOf = (job) => (job.finished_at ? `took ${duration(Date.parse(job.finished_at) - Date.parse(job.created_at))}` : "");
 
 // The end of an id tells jobs apart; its beginning is the time.
 export const brief = (id) => id.slice(-8);

@@ -181,6 +181,34 @@ class TestQueue:
         page.get_by_role("link", name="← Overview").click()
         expect(page.locator("#overview")).to_be_visible()
 
+    def test_a_jobs_page_grows_with_its_results(self, open_page: Callable[..., Page], system: Running) -> None:
+        """Opened before anything is done, it shows each picture once it is; beyond a dozen they are behind a button."""
+        job_id = httpx.post(f"{system.url}/v1/jobs?open=1").json()["id"]
+        at = f"{system.url}/v1/jobs/{job_id}"
+        page = open_page(f"{system.url}/#/jobs/{job_id}")
+        for images, shown in ((3, 3), (12, 12)):
+            assert httpx.post(f"{at}/images", files=files([PICTURE] * images)).status_code == 202
+            expect(page.locator("#job-pictures figure")).to_have_count(shown)
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator("#job-pictures figure")).to_have_count(15)
+        assert httpx.post(f"{at}/close").status_code == 200
+
+    def test_a_cancel_that_fails_is_told_where_it_was_asked_for(
+        self, open_page: Callable[..., Page], system: Running, complaints: Complaints
+    ) -> None:
+        """On a job's page too, and not in the card of uploads, which is hidden there."""
+        complaints.expected = "status of 503"
+        job_id = httpx.post(f"{system.url}/v1/jobs?open=1").json()["id"]
+        page = open_page(f"{system.url}/#/jobs/{job_id}")
+        refusal = {"status": 503, "json": {"title": "Service Unavailable", "detail": "Redis does not answer"}}
+        page.route(
+            f"**/v1/jobs/{job_id}",
+            lambda route: route.fulfill(**refusal) if route.request.method == "DELETE" else route.continue_(),
+        )
+        page.get_by_role("button", name="Cancel job").click()
+        expect(page.locator("#job-said")).to_have_text("Redis does not answer")
+        httpx.delete(f"{system.url}/v1/jobs/{job_id}")
+
     def test_a_job_that_is_not_there_is_a_sentence(
         self, open_page: Callable[..., Page], system: Running, complaints: Complaints
     ) -> None:
@@ -292,6 +320,16 @@ def test_without_a_key_the_figures_are_there_to_see(
         page.get_by_role("button", name="Forget key").click()
         expect(page.get_by_text("Only the figures are open")).to_be_visible()
         page.close()  # before its gateway goes
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "told"),
+    [(9.94, "9.9 ms"), (59_900, "59.9 s"), (119_700, "2 min 0 s"), (3_599_900, "1.0 h"), (172_800_000, "2.0 days")],
+)
+def test_times_are_told_as_people_read_them(page: Page, milliseconds: float, told: str) -> None:
+    """No minute has sixty seconds."""
+    said = page.evaluate("async (ms) => (await import('/dashboard/words.js')).duration(ms)", milliseconds)
+    assert said == told
 
 
 class TestForEverybody:
