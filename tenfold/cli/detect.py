@@ -110,8 +110,9 @@ class _Asking:
         self._job = job
         self._bar.says(f"sent {sent} of {len(images)}")
         self._bar.at_least(first + job.images.finished)
-        if sent < len(images):
-            self._left_s()
+        if sent < len(images) and self._left_s() == 0:
+            said = f"{sent} of {len(images)} pictures were sent in the time given: job {job.id} is canceled"
+            raise WaitRanOut(said, job.id)
 
     def _follow(self, job: Job, first: int) -> Iterator[ImageResult]:
         now: Job | None = job
@@ -131,12 +132,7 @@ class _Asking:
         self._bar.at_least(self._taken)
 
     def _left_s(self) -> float | None:
-        if self._give_up_at_s is None:
-            return None
-        left_s = self._give_up_at_s - time.monotonic()
-        if left_s <= 0:
-            raise WaitRanOut("not everything was sent in the time given")
-        return left_s
+        return None if self._give_up_at_s is None else max(0.0, self._give_up_at_s - time.monotonic())
 
     @contextlib.contextmanager
     def _canceled_by_ctrl_c(self) -> Iterator[None]:

@@ -273,12 +273,26 @@ def test_ctrl_c_while_parts_are_sent(service: CannedService, picture: Path, args
     assert ("job j1 has 500 of 501 pictures" in err and "tenfold jobs close j1" in err) == (args != ["detect"])
 
 
-def test_a_wait_that_runs_out_while_parts_are_sent_is_124(service: CannedService, picture: Path) -> None:
-    """What was sent is canceled, since nobody would close it."""
+def test_a_wait_that_runs_out_while_parts_are_sent_is_124(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was sent is canceled, since nobody would close it, and how much that was is told."""
     service.reply("POST", "/v1/jobs", job("queued", total=0, done=0, open=True), status=202)
     service.reply("DELETE", "/v1/jobs/j1", job("canceled", total=0, done=0))
     assert main(["detect", *[str(picture)] * 501, "--wait", "0", "--url", service.url]) == 124
     assert service.asked[-1].method == "DELETE"
+    assert "0 of 501 pictures were sent in the time given: job j1 is canceled" in capsys.readouterr().err
+
+
+def test_a_wait_that_runs_out_after_all_was_sent_leaves_the_job(
+    service: CannedService, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is 124 too, and says which job goes on."""
+    service.reply("POST", "/v1/jobs", job("queued", total=2, done=0), status=202)
+    service.reply("GET", "/v1/jobs/j1", job("running", total=2, done=0))
+    assert main(["detect", str(picture), str(picture), "--wait", "0", "--url", service.url]) == 124
+    assert "job j1 is not done after the time given, and goes on" in capsys.readouterr().err
+    assert not [asked for asked in service.asked if asked.method == "DELETE"]
 
 
 def test_an_open_job_can_be_closed_by_hand(service: CannedService, capsys: pytest.CaptureFixture[str]) -> None:
