@@ -19,9 +19,8 @@ from typing import Final, TextIO
 import msgspec
 
 PLAIN: Final = "%(asctime)s %(levelname)s %(message)s"
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 _FIRST: Final = frozenset({"at", "level", "logger", "message"})
-
+_NOT_EXTRA: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"} | _FIRST
 
 _about: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
 
@@ -48,7 +47,7 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **_about.get(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _OWN | _FIRST}
+        line |= {name: value for name, value in vars(record).items() if name not in _NOT_EXTRA}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line, enc_hook=str).decode()
