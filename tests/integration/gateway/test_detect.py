@@ -164,6 +164,10 @@ def test_a_client_that_goes_away_cancels_unless_it_sent_a_key(world: World, head
     (job_id,) = {job["id"] for job in world.http.get("/v1/jobs").json()["jobs"]} - before
     if state == "canceled":
         wait_for(lambda: world.http.get(f"/v1/jobs/{job_id}").json()["state"] == state)
+    else:
+        # The gateway has noticed; what it would then do is done before it answers others.
+        wait_for(lambda: len(world.server.server_state.connections) <= 1, "the end of the line")
+        assert world.http.get(f"/v1/jobs/{job_id}").json()["state"] == "queued"
     world.backend.let.set()
     wait_for(lambda: world.http.get(f"/v1/jobs/{job_id}").json()["state"] == state)
 

@@ -141,8 +141,8 @@ def test_answers_tell_nothing_of_the_server_and_are_not_sniffed(world: World) ->
     assert reply.headers["x-content-type-options"] == "nosniff"
 
 
-def test_readiness_names_what_is_missing(world: World) -> None:
-    """Without a leading scheduler the service is not ready, and says so."""
+def test_a_worker_that_beats_no_more_is_missing(world: World) -> None:
+    """Where no worker that holds the model lives, the service is not ready, and says which."""
     assert world.http.get("/readyz").status_code == 200
     key = "tenfold:beats"
     beat = world.backend.client.zrange(key, 0, -1, withscores=True)
@@ -165,7 +165,9 @@ def test_the_pages_describe_every_route_and_its_problems(world: World) -> None:
 
 
 def test_a_gateway_outlives_its_redis(tmp_path: Path) -> None:
-    """Without Redis it lives, says that it is not ready, refuses at once, and serves again when Redis is back."""
+    """Without Redis it lives, says that it is not ready, refuses at once, and serves again when Redis is back; what
+    else it needs to be ready it then names.
+    """
     server = RedisServer(tmp_path)
     with (
         running_gateway(server.url, Settings(redis_url=server.url, model=("toy",))) as (_, address),
@@ -185,6 +187,8 @@ def test_a_gateway_outlives_its_redis(tmp_path: Path) -> None:
         server.start()
         try:
             assert http.get("/v1/jobs").json() == {"jobs": [], "next_cursor": None}
+            missing = ["no scheduler leads", "no worker has announced the model 'toy'"]
+            assert http.get("/readyz").json()["missing"] == missing
         finally:
             server.stop()
         assert http.get("/v1/jobs").status_code == 503
