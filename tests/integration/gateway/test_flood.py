@@ -12,8 +12,8 @@ import pytest
 
 from tenfold.contract.records import Submission
 from tenfold.store.worker_store import WorkerStore
+from tests.integration.gateway.gateway_process import gateway, resident_bytes
 from tests.integration.gateway.gateway_world import KEYS, BlindBackend, image
-from tests.integration.gateway.test_process import gateway, resident_bytes
 
 GROWN_BYTES_MAX = 64 * 2**20
 QUEUED_BYTES_MAX = 96 * 2**20

@@ -1,6 +1,5 @@
 import csv
 import io
-import json
 import zipfile
 from typing import Any
 
@@ -10,7 +9,7 @@ from gateway import schemas
 from gateway.crud.text_forms import TEXT_FORM
 from tenfold.store.scheduler_store import JobTrace
 from tests.integration.gateway.gateway_world import World, image
-from tests.integration.waiting import wait_for
+from tests.integration.gateway.job_calls import finished, read_events
 
 
 def submit(world: World, count: int, *, bad: int = 0, **fields: str) -> dict[str, Any]:
@@ -21,21 +20,6 @@ def submit(world: World, count: int, *, bad: int = 0, **fields: str) -> dict[str
     job: dict[str, Any] = reply.json()
     assert reply.headers["location"] == job["links"]["self"]
     return job
-
-
-def finished(world: World, job: dict[str, Any]) -> dict[str, Any]:
-    wait_for(lambda: world.http.get(job["links"]["self"]).json()["finished_at"], "the job's end")
-    done: dict[str, Any] = world.http.get(job["links"]["self"]).json()
-    return done
-
-
-def read_events(text: str) -> list[tuple[str, str, Any]]:
-    events = []
-    for block in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if "event" in fields:
-            events.append((fields["id"], fields["event"], json.loads(fields["data"])))
-    return events
 
 
 def test_a_job_goes_from_queued_to_succeeded(world: World) -> None:

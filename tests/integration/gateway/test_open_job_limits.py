@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from tests.integration.gateway.gateway_world import World, image
-from tests.integration.gateway.test_open_jobs import add, now, open_job
+from tests.integration.gateway.job_calls import add, now, open_job
 from tests.integration.waiting import wait_for
 
 

@@ -2,7 +2,6 @@ import io
 import socket
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
@@ -10,41 +9,10 @@ import pytest
 from gateway import schemas
 from tenfold.contract.records import POOL
 from tests.integration.gateway.gateway_world import KEYS, MODEL, World, image
-from tests.integration.gateway.test_jobs import finished, read_events
+from tests.integration.gateway.job_calls import add, close, finished, now, open_job, read_events
 from tests.integration.waiting import wait_for
 
 BAD = b"no image at all, sorry"
-
-
-def open_job(world: World, *images: bytes, **params: Any) -> dict[str, Any]:
-    files = [("files", (f"{i}.jpg", data)) for i, data in enumerate(images)] or None
-    reply = world.http.post("/v1/jobs", params={"open": 1, **params}, files=files)
-    assert reply.status_code == 202, reply.text
-    job: dict[str, Any] = reply.json()
-    assert job["open"]
-    return job
-
-
-def add(
-    world: World, job: dict[str, Any], *images: bytes, key: str = "", name: str = "p", **params: Any
-) -> httpx.Response:
-    files = [("files", (f"{name}-{i}.jpg", data)) for i, data in enumerate(images)]
-    headers = {"Idempotency-Key": key} if key else {}
-    url = f"{world.url}{job['links']['self']}/images"
-    return httpx.post(url, params=params, files=files, headers=headers, timeout=20)
-
-
-def close(world: World, job: dict[str, Any]) -> dict[str, Any]:
-    reply = world.http.post(f"{job['links']['self']}/close")
-    assert reply.status_code == 200, reply.text
-    closed: dict[str, Any] = reply.json()
-    assert not closed["open"]
-    return closed
-
-
-def now(world: World, job: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = world.http.get(job["links"]["self"]).json()
-    return told
 
 
 def test_a_job_takes_images_until_it_is_closed(world: World) -> None:

@@ -1,22 +1,19 @@
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import httpx
 import pytest
 
+from tests.integration.gateway.gateway_process import gateway, resident_bytes
 from tests.integration.gateway.gateway_world import KEYS, Backend, image
-from tests.integration.waiting import wait_for
 
 NOWHERE = "unix:///nowhere/redis.sock"
 
@@ -38,45 +35,12 @@ def packed(kind: str, count: int) -> bytes:
     return out.getvalue()
 
 
-@contextmanager
-def gateway(*flags: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`python -m gateway` on a free port; its process and its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "--port", str(port), *flags],
-        env={**os.environ, **environ},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: process.poll() is not None or answers(url), "the gateway")
-        yield process, url
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_gateway_that_is_told_to_stop_ends_well(number: signal.Signals) -> None:
     """It stops in order and says so by its exit status: an engine shows a death by a signal as a failure."""
     with gateway("--redis-url", NOWHERE) as (process, _):
         process.send_signal(number)
         assert process.wait(60) == 0
-
-
-def resident_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.parametrize(
