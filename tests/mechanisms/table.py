@@ -471,17 +471,17 @@ TABLE: tuple[Mechanism, ...] = (
     Mechanism(
         BOUNDED,
         "bytes of results",
-        "tenfold/store/caretaker.py",
-        "                pipe.unlink(self.keys.results(job_id))\n",
+        "tenfold/store/lua/drop_results.lua",
+        "      redis.call('UNLINK', KEYS[4] .. job .. ':results')\n",
         "",
         f"{CARETAKER}::test_results_go_oldest_job_first_beyond_the_bound",
     ),
     Mechanism(
         BOUNDED,
         "bytes of results, behind jobs without any",
-        "tenfold/store/caretaker.py",
-        'pipe.zadd(self.keys.emptied, {f"{job_id} {client} 0": score})',
-        'pipe.zadd(self.keys.finished, {f"{job_id} {client} 0": score})',
+        "tenfold/store/lua/drop_results.lua",
+        "redis.call('ZADD', KEYS[2], ended, job .. ' ' .. client .. ' 0')",
+        "redis.call('ZADD', KEYS[1], ended, job .. ' ' .. client .. ' 0')",
         f"{CARETAKER}::test_jobs_without_results_do_not_shield_the_others",
     ),
     Mechanism(
