@@ -50,9 +50,12 @@ class JobSpans:
         self._spans.stop()
 
     def look(self) -> None:
-        """One look: take what ended, and tell of it."""
+        """One look: take what ended, and tell of it. Redis errors are raised, and BadMessage."""
         for job in self._ended.traced(self._ended.take()):
-            tell_of(job, self._spans)
+            try:
+                tell_of(job, self._spans)
+            except Exception:  # whatever is wrong with one, the others were taken too
+                log.exception("job %s could not be told of", job.job.job_id)
 
     def _run(self) -> None:
         while not self._stopped.wait(EACH_S):

@@ -1,10 +1,13 @@
 """What is told of a job that has ended."""
 
+from collections.abc import Sequence
+from typing import cast
+
 from msgspec.structs import replace
 
-from scheduler.job_spans import EVENTS_MAX, most_telling, tell_of
+from scheduler.job_spans import EVENTS_MAX, JobSpans, most_telling, tell_of
 from tenfold.contract.states import JobState
-from tenfold.store.ended_jobs import EndedJob, TraceLine
+from tenfold.store.ended_jobs import EndedJob, EndedJobs, TraceLine
 from tenfold.tracing.traceparent import Place, job_span_id
 from tests.unit.scheduler.core.scene import submission
 from tests.unit.tenfold.tracing.gathered import REQUEST, TRACEPARENT, Gathered, parent_of, place_of
@@ -70,6 +73,28 @@ def test_a_job_that_never_started_waited_to_its_end() -> None:
     gathered = Gathered()
     tell_of(ended(JobState.CANCELED, started_ms=None), gathered.spans)
     assert gathered.one("wait for a worker").end_time == 4_000_000_000
+
+
+class Ended:
+    """Stands for what ended since the last look."""
+
+    def __init__(self, *jobs: EndedJob) -> None:
+        self.jobs = jobs
+
+    def take(self) -> list[str]:
+        return [ended.job.job_id for ended in self.jobs]
+
+    def traced(self, _ids: Sequence[str]) -> Sequence[EndedJob]:
+        return self.jobs
+
+
+def test_a_job_that_cannot_be_told_of_costs_no_other() -> None:
+    """What is wrong with one trace is one line in the log; the jobs taken with it are told of, and later ones too."""
+    gathered = Gathered()
+    broken = EndedJob(ended().job, JobState.SUCCEEDED, 1, 1, 0, None, 4_000.0, 1, [replace(STORY[0], detail=None)])
+    jobs = JobSpans(cast("EndedJobs", Ended(broken, ended())), gathered.spans)
+    jobs.look()
+    assert len(gathered.named("job")) == 1
 
 
 def test_nobody_is_told_of_a_job_that_nobody_traces() -> None:
