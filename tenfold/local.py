@@ -14,8 +14,10 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from threading import Thread
 from typing import Final
 
 import httpx
@@ -167,7 +169,7 @@ class _System:
         self._settled = True
         supervisor.settled()
         if self._sample:
-            await asyncio.to_thread(self._show_samples, url)
+            await in_daemon_thread(lambda: self._show_samples(url))
         self._out.print(f"Tenfold is ready at {url}", soft_wrap=True)
         if self._out.is_terminal:
             self._out.print(what_to_do_next(url), soft_wrap=True)
@@ -205,7 +207,8 @@ class _System:
             self._out.print(f"The annotated pictures lie in {folder}", soft_wrap=True)
         except (ClientError, OSError) as error:
             # The system is up all the same; what went wrong is said, and its log lines stand above.
-            self._say("up", f"the sample run failed: {error}")
+            if not self._stopping.is_set():
+                self._say("up", f"the sample run failed: {error}")
 
 
 def what_to_do_next(url: str) -> str:
@@ -267,6 +270,24 @@ def _signals(handle: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+async def in_daemon_thread(work: Callable[[], None]) -> None:
+    """Do ``work`` in a thread, whose exception is raised here. Unlike `asyncio.to_thread`, nobody waits for the thread
+    at the end of the loop or of the process where this is cancelled.
+    """
+    done: Future[None] = Future()
+
+    def do() -> None:
+        if done.set_running_or_notify_cancel():
+            try:
+                work()
+                done.set_result(None)
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                done.set_exception(error)
+
+    Thread(target=do, daemon=True).start()
+    await asyncio.wrap_future(done)
 
 
 async def _forever() -> None:

@@ -1,10 +1,21 @@
+import asyncio
+import contextlib
 import io
 import socket
+import threading
 
 import pytest
 from rich.console import Console
 
-from tenfold.local import LogStream, PortTaken, address_of, free_port, services_of, what_to_do_next
+from tenfold.local import (
+    LogStream,
+    PortTaken,
+    address_of,
+    free_port,
+    in_daemon_thread,
+    services_of,
+    what_to_do_next,
+)
 from tenfold.settings import Settings
 
 
@@ -70,3 +81,34 @@ def test_long_lines_are_not_wrapped() -> None:
     out = io.StringIO()
     LogStream(Console(file=out, width=20), ["up"])("up", "word " * 30)
     assert out.getvalue().count("\n") == 1
+
+
+def test_a_thread_that_is_given_up_is_not_waited_for() -> None:
+    """The loop ends while what was begun beside it still goes on."""
+    may_end, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        may_end.wait(10)
+        ended.set()
+
+    async def give_up() -> None:
+        working = asyncio.create_task(in_daemon_thread(work))
+        await asyncio.sleep(0)  # one turn of the loop, in which it begins
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+    asyncio.run(give_up())
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(10)
+
+
+def test_what_goes_wrong_in_a_thread_is_raised_where_it_is_waited_for() -> None:
+    """As it was."""
+
+    def work() -> None:
+        raise ValueError("no good")
+
+    with pytest.raises(ValueError, match="no good"):
+        asyncio.run(in_daemon_thread(work))
