@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from http import HTTPStatus
 from secrets import token_hex
 from typing import Final
 
@@ -55,8 +56,8 @@ class Envelope:
         with about(request_id=exchange.request_id):
             try:
                 await self.app(scope, receive, exchange.send)
-            except Exception as error:
-                log.exception("request %s failed", exchange.request_id, exc_info=error, extra=exchange.ids())
+            except Exception as error:  # noqa: BLE001 - nobody else catches it, and it is told
+                exchange.tell(error)
                 if not exchange.status:
                     await problems.answer(Request(scope), error)(scope, receive, exchange.send)
             finally:
@@ -84,6 +85,13 @@ class _Exchange:
             headers.setdefault("referrer-policy", "no-referrer")
             self._tracing.answered(self.scope)
         await self._send(message)
+
+    def tell(self, error: Exception) -> None:
+        """Log what nobody caught: a bug with its trace, what is foreseen (Redis goes while a stream runs) in a line."""
+        if problems.status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("request %s failed", self.request_id, exc_info=error, extra=self.ids())
+        else:
+            log.warning("request %s broke off: %s", self.request_id, error, extra=self.ids())
 
     def ids(self) -> dict[str, str]:
         """The job or the run of values that it was about, as far as is known: the one made, or the one in its path."""
