@@ -10,11 +10,12 @@ import typer
 from tenfold.cli import formats, gallery, pictures, story, terminal
 from tenfold.cli.detect import Wait, follow
 from tenfold.client import Job, Options, Tenfold, Upload
+from tenfold.contract.states import JobState
 
 app = typer.Typer(help="Batch jobs: submit, look at, wait for, close, cancel.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
-STATES = ("queued", "running", "succeeded", "failed", "canceled", "expired")
+STATES = tuple(str(state) for state in JobState)
 State = Annotated[
     str | None, typer.Option(help=f"Only jobs in this state: {', '.join(STATES)}.", autocompletion=lambda: list(STATES))
 ]

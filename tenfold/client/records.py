@@ -6,8 +6,9 @@ import msgspec
 
 from tenfold.client import notebook
 from tenfold.contract.records import BatchInfo, Detection, ItemError, Timing
+from tenfold.contract.states import FINAL_JOB_STATES
 
-FINAL_STATES: Final = frozenset({"succeeded", "failed", "canceled", "expired"})
+FINAL_STATES: Final = frozenset(map(str, FINAL_JOB_STATES))
 
 
 class ImageCounts(msgspec.Struct, frozen=True):
