@@ -24,7 +24,7 @@ from tenfold.contract.errors import BadMessage
 from tenfold.contract.events import BatchEnded, EndReason
 from tenfold.logs import about
 from tenfold.store.connection import BLOCK_S
-from tenfold.store.worker_store import Claim, CommitRefused, Ended, Turn, WorkerStore
+from tenfold.store.worker_store import Claim, Ended, Turn, WorkerStore
 
 log = logging.getLogger("tenfold.worker")
 
@@ -115,6 +115,7 @@ class Turns:
             computing=self._batch_size,
             places=claim.place + 1 if claims else 0,
             image_bytes=CLAIMED_IMAGE_BYTES,
+            in_hand=True,
         )
         self._turn = turn
         if before is not None:
@@ -123,17 +124,14 @@ class Turns:
         if claims and turn.sent:
             return turn.claim
         self._settle()
-        # Where it could not be sent, it has waited for Redis, and only what begins is still to be told.
-        return None if turn.sent else self.begin(claim, short=short)
+        if before is None or turn.sent:
+            return None
+        # It has waited for Redis, and what begins is still to be told.
+        return self.begin(claim, short=short)
 
     def following(self) -> Claim | None:
         """The batch that came in hand while this one computed. Whether the one before was committed is known then."""
-        claim = None
-        try:
-            claim = None if self._turn is None else self._turn.claim()
-        except BadMessage as error:
-            _unreadable(error)
-        self._hold(claim)
+        claim = self._claimed()
         self._settle()
         return claim
 
@@ -143,11 +141,22 @@ class Turns:
         if following is not None:
             self._before = ran
             return following
-        committed, claim = self._commit_and_claim(ran, image_bytes)
-        self._empty = claim is None
+        if self._stop:
+            self._tell(ran, self._commit(ran), idle=True)
+            return None
+        self._before = ran
+        self._turn = self._store.turn(
+            ran.ended,
+            None,
+            computing=self._batch_size,
+            places=len(self._store.queues),
+            image_bytes=image_bytes,
+            in_hand=False,
+        )
+        claim = self._claimed()
+        self._settle(idle=claim is None)
         self._held.remove(ran.batch_id)
-        self._hold(claim)
-        self._tell(ran, committed, idle=claim is None)
+        self._empty = claim is None
         return claim
 
     def abandon(self) -> None:
@@ -162,7 +171,15 @@ class Turns:
             log.warning("batch %s is left to its lease: Redis does not take it back (%s)", claim.batch.id, error)
         self._held.remove(claim.batch.id)
 
-    def _settle(self) -> None:
+    def _claimed(self) -> Claim | None:
+        try:
+            claim = None if self._turn is None else self._turn.claim()
+        except BadMessage as error:
+            _unreadable(error)
+            return None
+        return self._hold(claim)
+
+    def _settle(self, *, idle: bool = False) -> None:
         """Wait for the answers that are still to come; see that the batch before is committed, or that it cannot be."""
         before, turn = self._before, self._turn
         self._before = self._turn = None
@@ -175,25 +192,7 @@ class Turns:
                 log.warning("no answer to the commit of a batch (%s): trying on", error)
                 committed = before is not None and self._commit(before)
             if before is not None:
-                self._tell(before, committed, idle=False)
-
-    def _commit_and_claim(self, ran: _Ran, image_bytes: int) -> tuple[bool, Claim | None]:
-        if self._stop:
-            return self._commit(ran), None
-        try:
-            return self.outage.retry(
-                lambda: self._store.commit_and_claim(*ran.ended, computing=self._batch_size, image_bytes=image_bytes)
-            )
-        except BadMessage as error:
-            _unreadable(error)
-            return True, None
-        except CommitRefused as refused:
-            log.warning("Redis refuses a commit (%s): trying on", refused.__cause__)
-            self._hold(refused.claim)
-            return self._commit(ran), refused.claim
-        except RedisError as error:
-            log.warning("Redis refuses a commit (%s): trying on", error)
-            return self._commit(ran), None
+                self._tell(before, committed, idle=idle)
 
     def _commit(self, ran: _Ran) -> bool:
         """While Redis is away there is nothing better to do than to wait for it, and the fence then decides."""

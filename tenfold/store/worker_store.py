@@ -23,7 +23,7 @@ from tenfold.store.keys import (
     Keys,
     rq_queue,
 )
-from tenfold.store.scripts import Argument, Verb, call, call_in_turn, script
+from tenfold.store.scripts import Argument, Verb, call, script
 
 RQ_WORKER_TTL_S = 60
 """How long RQ's tools show a worker that beats no more."""
@@ -61,14 +61,6 @@ class Claim:
 
 Ended = tuple[BatchEnded, Sequence[tuple[str, ItemResult]], float]
 """What :meth:`WorkerStore.commit` takes."""
-
-
-class CommitRefused(Exception):
-    """The server refused a commit that carried a claim. ``claim`` is what was claimed, if anything."""
-
-    def __init__(self, claim: Claim | None) -> None:
-        super().__init__("the server refused a commit")
-        self.claim = claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,46 +171,25 @@ class WorkerStore:
         """
         return int(call(self.client, *self._committing(event, results, took_s))) >= 0
 
-    def commit_and_claim(
-        self,
-        event: BatchEnded,
-        results: Sequence[tuple[str, ItemResult]],
-        took_s: float,
-        *,
-        computing: int = 0,
-        image_bytes: int = 0,
-    ) -> tuple[bool, Claim | None]:
-        """:meth:`commit`, then :meth:`claim`, in one round trip.
-
-        Raises:
-            CommitRefused: the server refused the commit; the claim that it carries was made all the same.
-            BadMessage: as :meth:`claim`; the commit went through or was late.
-        """
-        committed, claimed = call_in_turn(
-            self.client, self._committing(event, results, took_s), self._claiming(computing, image_bytes)
-        )
-        # A refused claim is none: the next try says why.
-        claim = None if isinstance(claimed, Exception) else _claim_of(claimed, in_turn=True)
-        if isinstance(committed, Exception):
-            raise CommitRefused(claim) from committed
-        return int(committed) >= 0, claim
-
     def turn(
         self,
         ended: Ended | None,
         begun: Claim | None,
         *,
-        computing: int = 0,
-        places: int = 0,
-        image_bytes: int = 0,
+        computing: int,
+        places: int,
+        image_bytes: int,
+        in_hand: bool,
     ) -> Turn:
         """Send what lies between two batches, and go on; Redis does it meanwhile, in this order.
 
         Args:
             ended: what :meth:`commit` takes, of the batch that ran before.
-            begun: the batch in hand that begins now; ``computing`` of its first positions count as computing.
+            begun: the batch that was in hand and begins now.
+            computing: of ``begun``, and of what is claimed to run at once, how many first positions count as computing.
             places: from how many of the worker's levels, the most urgent ones, another batch is claimed as well.
             image_bytes: as for :meth:`claim`.
+            in_hand: whether what is claimed has to wait for another to compute.
         """
         verbs: list[Verb] = []
         if ended is not None:
@@ -226,8 +197,8 @@ class WorkerStore:
         if begun is not None:
             verbs.append(self._advancing(begun, 0, computing, more_urgent=()))
         if places:
-            verbs.append(self._claiming(0, image_bytes, places))
-        return Turn(Flight(self.client, *verbs), commits=ended is not None, claims=places > 0)
+            verbs.append(self._claiming(0 if in_hand else computing, image_bytes, places))
+        return Turn(Flight(self.client, *verbs), commits=ended is not None, claims=places > 0, in_hand=in_hand)
 
     def _committing(self, event: BatchEnded, results: Sequence[tuple[str, ItemResult]], took_s: float) -> Verb:
         keys = [
@@ -302,8 +273,9 @@ class WorkerStore:
 class Turn:
     """From one batch to the next, on its way to Redis. Any thread may ask for its answers, again and again."""
 
-    def __init__(self, flight: Flight, *, commits: bool, claims: bool) -> None:
+    def __init__(self, flight: Flight, *, commits: bool, claims: bool, in_hand: bool) -> None:
         self._flight = flight
+        self._in_hand = in_hand
         self._commits = commits
         self._claims = claims
 
@@ -332,7 +304,7 @@ class Turn:
         """
         answer = self._flight.land()[-1] if self._claims else None
         # Nobody knows whether a claim without an answer was made. If it was, its lease runs out.
-        return None if isinstance(answer, RedisError) else _claim_of(answer, in_turn=True, in_hand=True)
+        return None if isinstance(answer, RedisError) else _claim_of(answer, in_turn=True, in_hand=self._in_hand)
 
 
 def _claim_of(reply: Any, *, in_turn: bool = False, in_hand: bool = False) -> Claim | None:

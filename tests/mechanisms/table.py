@@ -147,9 +147,9 @@ TABLE: tuple[Mechanism, ...] = (
     Mechanism(
         NOTHING_LOST,
         "scripts are sent again where Redis forgot them",
-        "tenfold/store/scripts.py",
-        "call(client, *verb) if isinstance(reply, NoScriptError) else reply",
-        "reply",
+        "tenfold/store/flight.py",
+        "self._with_its_source(verb) if isinstance(answer, NoScriptError) else answer",
+        "answer",
         f"{BATCHES}::test_redis_forgot_the_scripts",
     ),
     Mechanism(
@@ -294,8 +294,8 @@ TABLE: tuple[Mechanism, ...] = (
         POISON,
         "a batch in hand does not count as computing",
         "tenfold/store/worker_store.py",
-        "self._claiming(0, image_bytes, places)",
-        "self._claiming(10, image_bytes, places)",
+        "0 if in_hand else computing",
+        "computing",
         f"{IN_HAND}::test_a_killed_worker_counts_only_against_what_it_computed",
     ),
     Mechanism(

@@ -1,5 +1,6 @@
 """On short batches a worker has the next one in hand while it computes."""
 
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,13 +9,17 @@ import pytest
 from torch import Tensor
 
 from inference_worker.ahead import Ahead
+from inference_worker.beat import Held
 from inference_worker.cost import RECENT_PIECES
 from inference_worker.decoders import Decoding
 from inference_worker.detecting import DeviceLost
 from inference_worker.runner import SHORT_MS
+from inference_worker.stopping import StopFlag
+from inference_worker.turns import Turns
 from models.detector import Prepared
 from tenfold.contract.events import BatchEnded, BatchLost, EndReason
 from tenfold.contract.records import BatchRecord
+from tenfold.store.connection import connect
 from tests.integration.inference_worker.colleague import Colleague
 from tests.integration.inference_worker.dispatching import Desk
 from tests.unit.inference_worker.toy import Toy, picture
@@ -235,6 +240,18 @@ def test_a_redis_that_refuses_for_a_while_gets_the_commit_afterwards(
     assert worker.work() == len(batches)
     assert desk.state("a") == "succeeded"
     assert [event.batch_id for event in ended(desk)] == batches
+
+
+def test_a_redis_that_is_away_keeps_nothing_from_computing(desk: Desk, hire: Hire, batches: list[str]) -> None:
+    """A batch begins without another in hand where nothing can be sent, whether it was in hand itself or not."""
+    claim = desk.store("w1").claim()
+    assert claim is not None
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        away = connect(f"redis://127.0.0.1:{nobody.getsockname()[1]}")
+    turns = Turns(replace(desk.store("w1"), client=away), Held(), StopFlag(), 10, lambda *_: None)
+    for in_hand in (False, True):
+        assert turns.begin(replace(claim, in_turn=True, in_hand=in_hand), short=True) is None
+        assert turns.following() is None
 
 
 def test_forgotten_scripts_are_sent_again(desk: Desk, hire: Hire, batches: list[str]) -> None:
