@@ -83,9 +83,10 @@ class Turns:
     def first(self, image_bytes: int) -> Claim | None:
         """A batch while none is in hand, or None where none waits; after that it waits a second for one."""
         empty, self._empty = self._empty, False
-        asked = {"computing": self._batch_size, "image_bytes": image_bytes}
         try:
-            claim = self._store.claim_once_rung(BLOCK_S, **asked) if empty else self._store.claim(**asked)
+            if empty:
+                self._store.wait(BLOCK_S)
+            claim = self._store.claim(computing=self._batch_size, image_bytes=image_bytes)
         except BadMessage as error:
             _unreadable(error)
             return None

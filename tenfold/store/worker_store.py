@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from tenfold.contract.codec import decode, encode, encode_event
 from tenfold.contract.events import BatchEnded, WorkerJoined, WorkerLeft
@@ -23,7 +23,7 @@ from tenfold.store.keys import (
     Keys,
     rq_queue,
 )
-from tenfold.store.scripts import Argument, Verb, call, script
+from tenfold.store.scripts import Argument, Verb, call
 
 RQ_WORKER_TTL_S = 60
 """How long RQ's tools show a worker that beats no more."""
@@ -134,6 +134,8 @@ class WorkerStore:
     def peek(self) -> BatchRecord | None:
         """The batch that a claim would most probably take now, or None. Nothing is taken.
 
+        None as well where a job of it has lost a worker: nothing of that is decoded while another batch computes.
+
         Raises:
             BadMessage: its record is not ours.
         """
@@ -146,8 +148,11 @@ class WorkerStore:
             waiting = [head for head in (next(heads) for _ in level) if head is not None]
             if waiting:
                 record = self.client.hget(self.keys.batches, min(waiting))
-                return None if record is None else decode(record, BatchRecord)
+                return None if record is None else self._unmarked(decode(record, BatchRecord))
         return None
+
+    def _unmarked(self, batch: BatchRecord) -> BatchRecord | None:
+        return None if self.client.exists(*map(self.keys.losses, batch.jobs)) else batch
 
     def blobs(self, items: Iterable[tuple[str, int]]) -> list[bytes | None]:
         """The encoded images, None for each that is no longer there."""
@@ -232,21 +237,13 @@ class WorkerStore:
         args: list[Argument] = [self._now, self.worker, self.lease_ms, iso_now(), RQ_WORKER_TTL_S, encode(info), *held]
         return int(call(self.client, "beat", keys, args)) == len(held)
 
-    def claim_once_rung(self, timeout_s: float, *, computing: int = 0, image_bytes: int = 0) -> Claim | None:
-        """:meth:`claim`, once a batch for one of its queues was dispatched, or the time is over. One round trip."""
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until a batch for one of its queues was dispatched, or the time is over.
+
+        The claim that follows is a trip of its own: sent along, it would be made for a frozen worker as well.
+        """
         bells = [self.keys.doorbell(name) for level in self.queues for name in level]
-        name, keys, args = self._claiming(computing, image_bytes)
-        # Behind a command that blocks, the server lets the next one wait as well.
-        pipe = self.client.pipeline(transaction=False)
-        pipe.blpop(bells, timeout=timeout_s)
-        pipe.evalsha(script(name).sha, len(keys), *keys, *args)
-        rung, claimed = pipe.execute(raise_on_error=False)
-        if isinstance(claimed, NoScriptError):
-            return self.claim(computing=computing, image_bytes=image_bytes)
-        for reply in (rung, claimed):
-            if isinstance(reply, RedisError):
-                raise reply
-        return _claim_of(claimed)
+        return self.client.blpop(bells, timeout=timeout_s) is not None
 
     @property
     def _batch_keys(self) -> list[str]:

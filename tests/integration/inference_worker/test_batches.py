@@ -323,6 +323,18 @@ def test_no_look_ahead_beside_a_job_that_lost_a_worker(desk: Desk, hire: Hire) -
     ahead.close()
 
 
+def test_a_marked_batch_that_waits_is_not_decoded_beside_others(desk: Desk) -> None:
+    """What may end the process is nobody's guess, however long the batches are."""
+    store = desk.store("w1")
+    desk.submit("a", [picture()])
+    batch = desk.dispatch(("a", 0))
+    guess = store.peek()
+    assert guess is not None
+    assert guess.id == batch
+    desk.client.hset(desk.keys.losses("a"), "0", 1)
+    assert store.peek() is None
+
+
 def test_few_bytes_of_images_come_along_with_the_claim(desk: Desk, hire: Hire) -> None:
     """Small images need no trip to Redis of their own; where they are many bytes, they are fetched after the claim."""
     worker = hire()
