@@ -160,7 +160,7 @@ class BatchRunner:
         """Run what ``claim`` holds, or None where the lease was lost on the way: nothing may be committed then.
 
         Args:
-            claimed_ms: when it was claimed, on Redis' clock.
+            claimed_ms: when it began, on Redis' clock: what it waited in hand counts as waiting.
             coming: gives the batch that is being claimed meanwhile, if any is.
 
         Raises:
