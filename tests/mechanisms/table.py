@@ -59,7 +59,6 @@ LET_IN = "nobody is let in"
 VALUES_ONCE = "a value is stored once"
 SAFE_REDIS = "a Redis that could drop work is refused"
 
-_NO_LEASE = "if not redis.call('ZSCORE', KEYS[4], id) or redis.call('HGET', KEYS[2], id) ~= worker then return -1 end"
 _LED = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
 
 TABLE: tuple[Mechanism, ...] = (
@@ -67,7 +66,7 @@ TABLE: tuple[Mechanism, ...] = (
         ONCE,
         "lease check of commit",
         LUA + "commit.lua",
-        _NO_LEASE,
+        "if is_over then return -1 end",
         "",
         f"{VERBS}::test_a_lost_lease_gives_the_images_back_and_a_late_answer_changes_nothing",
     ),

@@ -6,11 +6,17 @@
 --       10 rq:failed: prefix  11 rq:worker of this worker  12 blob prefix  13 active  14 finished  15 queued  16 changed  17 kept  18 totals
 -- ARGV  1 now or ''  2 batch id  3 worker  4 event  5 how long images stay, ms  6 ISO time, for RQ  7 seconds it took
 --       8… (job id, index, 1 or 0, result) an image
--- Returns -1 where the lease is gone (nothing was written), else the number of results written
+-- Returns -1 where the lease is gone (nothing was written), else the number of results written: 0 where they were written before
 -- O(images)
 local now = now_ms(ARGV[1])
 local id, worker = ARGV[2], ARGV[3]
-if not redis.call('ZSCORE', KEYS[4], id) or redis.call('HGET', KEYS[2], id) ~= worker then return -1 end
+local is_over = not redis.call('ZSCORE', KEYS[4], id) or redis.call('HGET', KEYS[2], id) ~= worker
+if is_over then
+  -- Sent again after a lost answer it is over too, but by this very commit.
+  local ended = redis.call('HMGET', KEYS[7] .. id, 'status', 'worker_name')
+  if ended[1] == 'finished' and ended[2] == worker then return 0 end
+end
+if is_over then return -1 end
 local k = {batches = KEYS[1], claims = KEYS[2], computing = KEYS[3], leases = KEYS[4], job_prefix = KEYS[6], rq_job_prefix = KEYS[7],
   rq_wip_prefix = KEYS[8], rq_finished_prefix = KEYS[9], rq_failed_prefix = KEYS[10], blob_prefix = KEYS[12], active = KEYS[13],
   finished = KEYS[14], queued = KEYS[15], changed = KEYS[16], kept = KEYS[17], totals = KEYS[18]}

@@ -90,6 +90,8 @@ def test_whatever_strikes(desk: Desk, hire: Hire, what: str, when: str, batch: i
     worker.toy.before = while_it_computes
     worker.work(between=before_a_batch)
     assert {len(ends) for ends in tales.ends.values()} == {1}
+    if what == "connections break":
+        assert all(ends == [True] for ends in tales.ends.values())
     assert worker.worker.held.batches() == []
     assert not desk.client.connection_pool._in_use_connections
 

@@ -87,6 +87,19 @@ def test_a_result_is_committed_once(world: World) -> None:
     assert world.state("j") == "running"
 
 
+def test_a_commit_that_is_sent_again_says_that_it_went_through(world: World) -> None:
+    """Its answer may have been lost: its worker hears that the batch is committed, another that it is not its own."""
+    world.submit("j", 2)
+    world.dispatch("1-1", ids("j", 0, 1))
+    worker = world.worker()
+    claim = worker.claim()
+    assert claim is not None
+    for _ in range(2):
+        assert world.finish(worker, claim)
+    assert world.counts("j") == (2, 0)
+    assert not world.finish(world.worker("w2"), claim)
+
+
 def test_rejected_images_have_their_error_from_the_start(world: World) -> None:
     """Images that the gateway refused are failed before anything runs; a job of only such is failed at once."""
     assert world.submit("j", 3, rejected={1: refused(1)}) is JobState.QUEUED
