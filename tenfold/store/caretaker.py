@@ -71,17 +71,27 @@ class Caretaker:
 
         A job without results, these from now on too, is put aside: it would stand in the way of the next look.
         """
-        over = int(self.client.hget(self.keys.totals, "result_bytes") or 0) - self.result_bytes_max
+        dropped = 0
+        for _ in range(SLICES_MAX):
+            over = int(self.client.hget(self.keys.totals, "result_bytes") or 0) - self.result_bytes_max
+            members = self._oldest_results(over)
+            if not members:
+                break
+            keys = [self.keys.finished, self.keys.emptied, self.keys.totals, self.keys.job_prefix]
+            dropped += int(call(self.client, "drop_results", keys, [self.result_ttl_s, *members]))
+        return dropped
+
+    def _oldest_results(self, over: int) -> list[bytes]:
+        """The oldest final jobs, at most a slice, whose results are ``over`` bytes together; none where that is 0."""
+        members: list[bytes] = []
         if over <= 0:
-            return 0
-        members = []
+            return members
         for member in self.client.zrange(self.keys.finished, 0, SLICE - 1):
             members.append(member)
             over -= _size_of(member)
             if over <= 0:
                 break
-        keys = [self.keys.finished, self.keys.emptied, self.keys.totals, self.keys.job_prefix]
-        return int(call(self.client, "drop_results", keys, [self.result_ttl_s, *members])) if members else 0
+        return members
 
     def abandon_uploads(self, now_ms: float) -> int:
         """Drop what uploads left that send nothing any more."""
