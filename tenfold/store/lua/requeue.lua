@@ -8,4 +8,5 @@ if redis.call('HGET', KEYS[2], 'status') ~= 'queued' or redis.call('HEXISTS', KE
 if redis.call('LPOS', KEYS[3], ARGV[2]) then return 0 end
 redis.call('LPUSH', KEYS[3], ARGV[2])
 redis.call('LPUSH', KEYS[4], '1')
+redis.call('LTRIM', KEYS[4], 0, 63)
 return 1

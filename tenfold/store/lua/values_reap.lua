@@ -24,6 +24,7 @@ local function check(id, due)
     if redis.call('LPOS', KEYS[3], id) then return 0 end
     redis.call('LPUSH', KEYS[3], id)
     redis.call('LPUSH', KEYS[4], '1')
+    redis.call('LTRIM', KEYS[4], 0, 63)
   elseif not status then
     give_up(id, 'job_deleted', 'somebody deleted its RQ job before it ran')
   elseif status == 'started' then

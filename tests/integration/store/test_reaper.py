@@ -47,6 +47,16 @@ def test_a_batch_that_a_stranger_popped_is_put_back(world: World) -> None:
     assert world.client.lrange(queue, 0, -1) == [b"1-1"]
 
 
+def test_what_is_put_back_again_and_again_rings_no_longer_bell(world: World) -> None:
+    """Where nobody listens, the tokens of a doorbell stay as few as they are said to be."""
+    world.submit("j", 1)
+    world.dispatch("1-1", [("j", 0)])
+    for _ in range(70):
+        world.client.lpop(f"rq:queue:{QUEUES[0][0]}")
+        assert world.scheduler.requeue(world.token, "1-1", lane=LANE, level=0)
+    assert world.client.llen(world.keys.doorbell(QUEUES[0][0])) == 64
+
+
 def test_an_upload_that_fell_silent_is_swept(world: World) -> None:
     """A minute after its last piece nothing of an upload is left that no gateway ended."""
     step = UploadStep("u", "c", first=True, images=1, pieces=[(0, 0, b"abc")])
