@@ -80,8 +80,11 @@ class Gallery:
                 first, task = underway.popleft()
                 yield first, await task
         finally:
-            for _, task in underway:
+            tasks = [task for _, task in underway]
+            for task in tasks:
                 task.cancel()
+            # Nobody else asks for what became of them: asyncio would log each that had failed as a fault of its own.
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _picture(self, job_id: str, image: ImageBody) -> bytes | str:
         if image.error is not None:
