@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -85,7 +85,8 @@ class Jobs:
 
     async def body(self, view: JobView) -> JobBody:
         """The job on the wire."""
-        return describe(view, await self._standing(view), self.root)
+        (body,) = await self._bodies([view])
+        return body
 
     async def page(self, client: Client, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
         """Jobs that ``client`` may see, newest first.
@@ -95,8 +96,7 @@ class Jobs:
         """
         owner = None if client.sees_all else client.id
         views, place = await self.store.jobs_page(owner, state=state, before=read_place(cursor), limit=limit)
-        bodies = [await self.body(view) for view in views]
-        return JobPage(bodies, write_place(place))
+        return JobPage(await self._bodies(views), write_place(place))
 
     async def promised(self, job_id: str, client: Client, holds: Callable[[JobView], bool] = lambda _: True) -> JobView:
         """The job as it stands, once a crash of Redis alone cannot take back what was done to it.
@@ -133,10 +133,10 @@ class Jobs:
         await self.store.close(job_id)
         return await self.promised(job_id, client, lambda job: not job.open)
 
-    async def _standing(self, view: JobView) -> tuple[int, float | None] | None:
-        if view.state in FINAL_JOB_STATES:
-            return None
-        return await self.store.standing(view.submission.job_id)
+    async def _bodies(self, views: Sequence[JobView]) -> list[JobBody]:
+        active = [view.submission.job_id for view in views if view.state not in FINAL_JOB_STATES]
+        standings = await self.store.standings(active)
+        return [describe(view, standings.get(view.submission.job_id), self.root) for view in views]
 
 
 def describe(view: JobView, standing: tuple[int, float | None] | None, root: str) -> JobBody:

@@ -66,10 +66,13 @@ class JobReader(AsyncKeyspace):
                 break
         return [view for _, view in found], place
 
-    async def standing(self, job_id: str) -> tuple[int, float | None] | None:
-        """(images ahead, milliseconds until it ends) as the scheduler last told, or None."""
-        raw = await self.client.hget(self.keys.standing, job_id)
-        return None if raw is None else msgspec.json.decode(raw, type=tuple[int, float | None])
+    async def standings(self, job_ids: Sequence[str]) -> dict[str, tuple[int, float | None]]:
+        """(images ahead, milliseconds until it ends) of each job that the scheduler last told of."""
+        if not job_ids:
+            return {}
+        raw = await self.client.hmget(self.keys.standing, list(job_ids))
+        told = zip(job_ids, raw, strict=True)
+        return {job: msgspec.json.decode(at, type=tuple[int, float | None]) for job, at in told if at is not None}
 
     async def part(self, job_id: str, upload_id: str) -> int | None:
         """The index that the first image of a part was given, or None where no such part was added."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from gateway.crud.clients import Client
+from gateway.crud.jobs import JobPage, Jobs
 from tenfold.contract.codec import encode
 from tenfold.contract.records import POOL, Submission
 from tenfold.contract.states import JobState
@@ -65,3 +67,21 @@ def test_jobs_that_come_meanwhile_double_none(world: World) -> None:
             return [view.submission.job_id for view in views]
 
     assert asyncio.run(page()) == [f"{number:05}" for number in range(3 * SCAN_STEP - 10, -1, -10)]
+
+
+def test_a_page_of_waiting_jobs_asks_once_how_they_stand(world: World) -> None:
+    """Where each stands in line is right, unknown where the scheduler told none, and one question for them all."""
+    for number in range(50):
+        put(world, number)
+    world.client.hset(world.keys.standing, mapping={f"{number:05}": f"[{number},null]" for number in range(49)})
+
+    async def page() -> JobPage:
+        async with connect_async(world.url) as client:
+            store = GatewayStore(client, world.keys, world.bounds, 100)
+            return await Jobs(store).page(Client("c"), None, 50, None)
+
+    world.client.config_resetstat()
+    jobs = asyncio.run(page()).jobs
+    assert [job.position for job in jobs] == [None, *range(48, -1, -1)]
+    calls = {verb: at["calls"] for verb, at in world.client.info("commandstats").items()}
+    assert calls["cmdstat_hmget"] + calls.get("cmdstat_hget", 0) == 50 + 1
