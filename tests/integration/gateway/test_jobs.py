@@ -151,8 +151,8 @@ def test_events_tell_everything_once_and_end(world: World) -> None:
     results = [data["index"] for _, kind, data in events if kind == "result"]
     assert sorted(results) == list(range(26))
     states = [data["state"] for _, kind, data in events if kind == "state"]
-    assert states[0] == "queued"
-    assert states[-1] == "succeeded"
+    # Whether the stream is there before the job runs, and sees it run before it ends, is up to chance.
+    assert states in (["queued", "running", "succeeded"], ["running", "succeeded"], ["queued", "succeeded"])
     assert events[-1][:2] == ("26-end", "state")
     assert [data["images"]["done"] for _, kind, data in events if kind == "progress"][-1] == 25
 
