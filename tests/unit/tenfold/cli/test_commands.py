@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -246,6 +247,7 @@ def test_ctrl_c_cancels_what_it_waited_for_and_is_130(service: CannedService, pi
     waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while not any(asked.method == "GET" for asked in service.asked):
         assert waiting.poll() is None
+        time.sleep(0.01)
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=20)
     assert waiting.returncode == 130
@@ -264,6 +266,7 @@ def test_ctrl_c_while_parts_are_sent(service: CannedService, picture: Path, args
     sending = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while len(service.asked) < 3:
         assert sending.poll() is None
+        time.sleep(0.01)
     sending.send_signal(signal.SIGINT)
     out, err = sending.communicate(timeout=20)
     assert sending.returncode == 130
