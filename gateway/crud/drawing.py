@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from gateway.crud.threads import in_thread
 from tenfold.annotate import annotate
 from tenfold.contract.errors import Conflict, Gone, InvalidImage, NotFound
 from tenfold.contract.records import Detection
@@ -57,7 +58,7 @@ class Drawing:
             encoded = await self._store.image(job_id, index)
             if encoded is None:
                 return None
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _draw, encoded, detections)
+            return await in_thread(_draw, encoded, detections, threads=self._threads)
 
 
 def gone() -> Gone:

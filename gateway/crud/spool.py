@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from gateway.crud.pulling import Pull
+from gateway.crud.threads import in_thread
 from tenfold.contract.errors import Unavailable
 
 RETRY_S: Final = 10.0
@@ -44,7 +44,7 @@ class Spool:
                     self.used += len(piece)
                     if self.used > self.bytes_max:
                         raise _full("other archives fill it")
-                    await asyncio.to_thread(_write, file, piece)
+                    await in_thread(_write, file, piece)
                 yield file, size
         finally:
             self.used -= size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import stat
 import struct
 import zipfile
@@ -13,6 +12,7 @@ from typing import BinaryIO, Final
 
 from gateway.crud.archives import ArchiveEvent, Entry, Tally, is_skipped, malformed, unsafe
 from gateway.crud.pulling import PIECE_BYTES_MAX
+from gateway.crud.threads import in_thread
 
 _END: Final = struct.Struct("<4s4H2LH")
 _END_MAGIC: Final = b"PK\x05\x06"
@@ -47,7 +47,7 @@ async def read_zip(file: BinaryIO, tally: Tally) -> AsyncIterator[ArchiveEvent]:
         TooLarge: too many entries, too many bytes, or it inflates too much.
     """
     events = _events(file, tally)
-    while turn := await asyncio.to_thread(_turn, events):
+    while turn := await in_thread(_turn, events):
         for event in turn:
             yield event
 

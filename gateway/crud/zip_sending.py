@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
+
+from gateway.crud.threads import in_thread
 
 PIECE_BYTES: Final = 256 * 1024
 STEM_CHARACTERS_MAX: Final = 100
@@ -65,14 +66,9 @@ class Outbox(io.RawIOBase):
 async def add_entry(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     """Write an entry in a thread, for the checksum over what may be tens of megabytes.
 
-    Whoever is cancelled meanwhile waits for its end: a zip does not close while an entry is being written.
+    Also where it is cancelled the entry is whole afterwards: a zip does not close while one is being written.
     """
-    writing = asyncio.create_task(asyncio.to_thread(archive.writestr, name, data))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await writing
-        raise
+    await in_thread(archive.writestr, name, data)
 
 
 def safe_stem(name: str) -> str:
