@@ -87,9 +87,9 @@ CLAIMED_IMAGE_BYTES = 256 * 1024
 """Images of so few bytes together come along with their batch's claim; copying more would keep Redis from others."""
 SHORT_MS = 20.0
 """Below this, committing and claiming one after the other would cost a batch a good part of its time (rule 9)."""
-_SMOOTHING = 0.2
 AHEAD_LEAST_MS = 3.0
 """Below this there is no time to look ahead: the guess would come no sooner than the claim."""
+_SMOOTHING = 0.2
 
 
 class BatchRunner:

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -205,8 +205,12 @@ def test_where_it_would_do_harm_nothing_is_in_hand(desk: Desk, hire: Hire, batch
         desk.client.hset(desk.keys.losses("a"), "7", 1)
     held: list[int] = []
     worker.toy.before = lambda _: held.append(desk.client.hlen(desk.keys.claims))
-    reload = lambda: worker.runner.swap(worker.residents.of("toy"))  # noqa: E731 - after which every cost is unknown
-    assert worker.work(reload if why == "unknown" else lambda: None) == len(batches)
+
+    def between() -> None:
+        if why == "unknown":
+            worker.runner.swap(worker.residents.of("toy"))  # after a reload no cost is known
+
+    assert worker.work(between) == len(batches)
     assert held == [1, 1, 1, 1]
 
 
@@ -275,9 +279,9 @@ def test_what_is_in_hand_is_decoded_ahead(desk: Desk, hire: Hire, batches: list[
     """Where decoding runs ahead it takes the batch in hand, and guesses at nothing."""
     decoded: list[str] = []
 
-    def decode(batch: BatchRecord, images: object) -> Decoding:
+    def decode(batch: BatchRecord, images: Mapping[int, bytes | None]) -> Decoding:
         decoded.append(batch.id)
-        return worker.decoders.start(images, worker.toy, batch.size)  # type: ignore[arg-type]
+        return worker.decoders.start(images, worker.toy, batch.size)
 
     store = desk.store("w1")
     ahead = Ahead(store.peek, store.blobs, decode)

@@ -47,6 +47,7 @@ def on_a_bad_line(world: World) -> Any:
     """A client that loses the reply to whatever it changes, and sends it again."""
     seen: set[bytes] = set()
 
+    # A socket of a file or of the network, as the server has it: only known at run time.
     class BadLine(world.client.connection_pool.connection_class):  # type: ignore[name-defined, misc]
         def send_packed_command(self, command: Any, check_health: bool = True) -> None:
             super().send_packed_command(command, check_health)

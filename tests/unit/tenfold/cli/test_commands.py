@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tenfold.cli import main
+from tests.integration.waiting import wait_for
 from tests.unit.tenfold.canned_service import CannedService, Reply, broken, canned_service, found, job
 
 
@@ -245,9 +245,8 @@ def test_ctrl_c_cancels_what_it_waited_for_and_is_130(service: CannedService, pi
     service.reply("DELETE", "/v1/jobs/j1", job("canceled", total=2, done=0))
     command = [sys.executable, "-m", "tenfold", "detect", str(picture.parent), "--url", service.url]
     waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not any(asked.method == "GET" for asked in service.asked):
-        assert waiting.poll() is None
-        time.sleep(0.01)
+    wait_for(lambda: any(asked.method == "GET" for asked in service.asked) or waiting.poll() is not None)
+    assert waiting.poll() is None
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=20)
     assert waiting.returncode == 130
@@ -264,9 +263,8 @@ def test_ctrl_c_while_parts_are_sent(service: CannedService, picture: Path, args
     service.reply("DELETE", "/v1/jobs/j1", job("canceled", total=500, done=0))
     command = [sys.executable, "-m", "tenfold", *args, *[str(picture)] * 501, "--url", service.url]
     sending = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while len(service.asked) < 3:
-        assert sending.poll() is None
-        time.sleep(0.01)
+    wait_for(lambda: len(service.asked) >= 3 or sending.poll() is not None)
+    assert sending.poll() is None
     sending.send_signal(signal.SIGINT)
     out, err = sending.communicate(timeout=20)
     assert sending.returncode == 130
